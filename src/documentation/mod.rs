@@ -1,0 +1,4 @@
+//! Long documents, rendered here so that they are versioned, searched and linked with the code.
+
+#[doc = include_str!("format.md")]
+pub mod format {}

@@ -1,0 +1,198 @@
+//! The error.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::error::context::Context;
+use crate::error::kind::ErrorKind;
+use crate::model::id::DocumentId;
+use crate::model::stamp::Stamp;
+
+/// What PivotDB's calls give.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed: a [kind](Error::kind) to match on, a [context](Error::context) to show, and the cause as its
+/// [`source`](std::error::Error::source). One word wide.
+///
+/// ```
+/// use pivotdb::{ErrorKind, Store};
+///
+/// let store = Store::memory()?;
+/// let notes = store.documents("notes")?;
+/// let error = notes.require(7).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::NotFound);
+/// assert_eq!(error.context().collection(), Some("notes"));
+/// # Ok::<(), pivotdb::Error>(())
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: &'static str,
+    context: Context,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// `message` is what happened, in words that never vary; what varies goes into the context.
+    pub(crate) fn new(kind: ErrorKind, message: &'static str) -> Self {
+        Self(Box::new(Inner { kind, message, context: Context::default(), source: None }))
+    }
+
+    /// An error of the user's own, to leave a closure with. [`Error::downcast_ref`] gives it back.
+    ///
+    /// ```
+    /// # use pivotdb::{Error, ErrorKind};
+    /// let error = Error::abort(std::fmt::Error);
+    /// assert_eq!(error.kind(), ErrorKind::Aborted);
+    /// assert!(error.downcast_ref::<std::fmt::Error>().is_some());
+    /// ```
+    pub fn abort(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Aborted, "given up by the caller").with_source(cause)
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Where it went wrong.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.0.context
+    }
+
+    /// The cause, if it is an `E`.
+    #[must_use]
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.0.source.as_deref().and_then(|source| source.downcast_ref())
+    }
+
+    /// Whether there was no such document.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == ErrorKind::NotFound
+    }
+
+    /// Whether an id was taken.
+    #[must_use]
+    pub fn is_unique_violation(&self) -> bool {
+        self.kind() == ErrorKind::AlreadyExists
+    }
+
+    /// Whether somebody else changed the document in between, so that reading again and repeating can help.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.kind() == ErrorKind::Conflict
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_collection(mut self, name: &str) -> Self {
+        self.0.context.collection = Some(name.to_owned());
+        self
+    }
+
+    pub(crate) fn with_id(mut self, id: &DocumentId) -> Self {
+        self.0.context.id = Some(id.clone());
+        self
+    }
+
+    pub(crate) fn with_document_kind(mut self, kind: &str) -> Self {
+        self.0.context.kind = Some(kind.to_owned());
+        self
+    }
+
+    pub(crate) fn with_stamp(mut self, stamp: Stamp) -> Self {
+        self.0.context.stamp = Some(stamp);
+        self
+    }
+
+    pub(crate) fn with_step(mut self, step: &str) -> Self {
+        self.0.context.step = Some(step.to_owned());
+        self
+    }
+
+    pub(crate) fn with_op(mut self, op: &str) -> Self {
+        self.0.context.op = Some(op.to_owned());
+        self
+    }
+
+    pub(crate) fn with_path(mut self, path: impl fmt::Display) -> Self {
+        self.0.context.path = Some(path.to_string());
+        self
+    }
+
+    pub(crate) fn with_detail(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.0.context.details.push((name, value.to_string()));
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, context, .. } = &*self.0;
+        f.write_str(message)?;
+        if *context != Context::default() {
+            write!(f, ": {context}")?;
+        }
+        match kind.advice() {
+            "" => Ok(()),
+            advice => write!(f, " ({advice})"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, context, source } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", kind)
+            .field("message", message)
+            .field("context", &format_args!("{context}"))
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_one_word_and_crosses_threads() {
+        fn crosses<T: Send + Sync + 'static>() {}
+        crosses::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn displays_text_then_fields_then_advice() {
+        let error = Error::new(ErrorKind::AlreadyExists, "the id is taken")
+            .with_collection("users")
+            .with_id(&DocumentId::from("ada"))
+            .with_detail("limit", 3);
+        assert_eq!(
+            error.to_string(),
+            "the id is taken: collection \"users\", id \"ada\", limit 3 (use put or overwrite to write over it)"
+        );
+        assert_eq!(Error::new(ErrorKind::Cancelled, "stopped").to_string(), "stopped");
+    }
+
+    #[test]
+    fn keeps_its_source() {
+        let error = Error::new(ErrorKind::Io, "no").with_source(std::io::Error::other("disk"));
+        assert_eq!(StdError::source(&error).map(ToString::to_string), Some("disk".to_owned()));
+        assert!(error.downcast_ref::<std::io::Error>().is_some());
+    }
+}

@@ -1,0 +1,103 @@
+//! What went wrong, as a program sees it.
+
+/// What went wrong. Matched by programs; new kinds may be added in any release.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// There is no document with this id.
+    NotFound,
+    /// A document with this id exists already.
+    AlreadyExists,
+    /// The document was changed by somebody else since it was read.
+    Conflict,
+    /// The document has another kind than the typed collection writes.
+    KindMismatch,
+    /// An untyped insert into a collection with several kinds must name one.
+    KindRequired,
+    /// A name of a collection or kind is empty, too long, or holds control characters.
+    InvalidName,
+    /// An id is longer than [`DocumentId::MAX_TEXT`](crate::DocumentId::MAX_TEXT).
+    InvalidId,
+    /// A path is not well-formed.
+    InvalidPath,
+    /// The steps of an evolution contradict themselves or what is registered already.
+    InvalidEvolution,
+    /// An option of the builder or of a call is out of its range.
+    InvalidOption,
+    /// The value has no JSON form that can be stored exactly: NaN, an infinity, an integer outside 64 bits, a map key
+    /// that is not text, a key twice.
+    NotRepresentable,
+    /// The value nests deeper than the limit.
+    TooDeep,
+    /// The value, transaction or batch is larger than the limit.
+    TooLarge,
+    /// The stored document does not fit the program's type.
+    Mismatch,
+    /// A text is not JSON, or not the JSON that was expected; the error names line and column.
+    InvalidText,
+    /// A step failed on this document. The stored bytes are as they were.
+    StepFailed,
+    /// The document was written by steps this program does not have, and there is no way back to its own shape.
+    HistoryDiverged,
+    /// Stored bytes are damaged: a checksum, a length or a tag is wrong.
+    Corrupt,
+    /// Acknowledged commits are missing from the store.
+    DataLoss,
+    /// The store was written by a newer release of PivotDB.
+    NewerFormat,
+    /// The directory holds something that is not a store.
+    ForeignDirectory,
+    /// Another process, or another handle in this one, has the store open.
+    Locked,
+    /// There is no store here, and the call was told not to create one.
+    NoStore,
+    /// The operating system refused a read or a write.
+    Io,
+    /// The disk is full.
+    OutOfSpace,
+    /// A write failed earlier: the store answers reads and refuses writes until it is opened again.
+    Poisoned,
+    /// The commit may or may not be there. After the store is opened again it is wholly there or wholly absent.
+    CommitOutcomeUnknown,
+    /// A snapshot held more old data alive than the bound allows and was given up.
+    SnapshotExpired,
+    /// The store has been closed.
+    Closed,
+    /// User code gave up with an error of its own; see [`Error::downcast_ref`](crate::Error::downcast_ref).
+    Aborted,
+    /// The user asked for the work to stop.
+    Cancelled,
+}
+
+impl ErrorKind {
+    /// What a user can do about it, in a few words; empty where the text above it says all there is.
+    pub(crate) const fn advice(self) -> &'static str {
+        match self {
+            Self::NotFound | Self::Io | Self::Aborted | Self::Cancelled | Self::InvalidText => "",
+            Self::AlreadyExists => "use put or overwrite to write over it",
+            Self::Conflict => "read it again and repeat the change",
+            Self::KindMismatch => "open the collection with the type of that kind",
+            Self::KindRequired => "insert through a typed collection",
+            Self::InvalidName => "a name has 1 to 128 bytes and no control characters",
+            Self::InvalidId => "a text id has at most 1024 bytes",
+            Self::InvalidPath => "write a.b.0, or /a/b/0 for names with dots",
+            Self::InvalidEvolution => "correct the steps before they are registered",
+            Self::InvalidOption => "see the option's documentation for its range",
+            Self::NotRepresentable => "nothing was written",
+            Self::TooDeep | Self::TooLarge => "raise the limit in the builder, or store less at once",
+            Self::Mismatch => "add a step, or #[serde(default)] for a field that is new",
+            Self::StepFailed => "the stored document is unchanged; correct the step and read again",
+            Self::HistoryDiverged => "run the program whose steps wrote it, or add an inverse to the step",
+            Self::Corrupt => "run verify, then restore from a backup",
+            Self::DataLoss => "restore from a backup, or accept the loss in the builder",
+            Self::NewerFormat => "use the release that wrote it, or a newer one",
+            Self::ForeignDirectory => "choose an empty or new directory",
+            Self::Locked => "close the other one, or set a lock timeout",
+            Self::NoStore => "check the path, or allow creation",
+            Self::OutOfSpace => "free space, then open the store again",
+            Self::Poisoned | Self::CommitOutcomeUnknown => "close the store and open it again",
+            Self::SnapshotExpired => "take a new snapshot, or raise the overlay's bound",
+            Self::Closed => "open the store again",
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What a medium must do.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::storage::bytes::Bytes;
+
+/// A medium that keeps bytes in the order of their keys. Deliberately dumb: snapshots, conflicts, sequence
+/// numbers and groups are made above it, once, for all backends.
+///
+/// # Obligations
+///
+/// * Reads ([`get`](Self::get), [`get_many`](Self::get_many), [`page`](Self::page)) may be called from any thread at any time,
+///   also while [`apply`](Self::apply), [`flush`](Self::flush) or [`sync`](Self::sync) runs, and must not wait for `flush` or `sync`.
+/// * `apply` and `flush` are never called while another `apply` or `flush` runs. `sync` may overlap an `apply`, never another `sync`.
+/// * A read that begins after an `apply` has returned sees all of it. A [`get`](Self::get) during an `apply` sees the key before or after it.
+///   Nothing more is asked: a page read during an `apply` may mix both states, since the layer above mends that.
+/// * After `flush` and then `sync` have both returned `Ok`, every `apply` that had returned before that `flush` survives a power cut.
+/// * After a crash, what a reopened backend holds is the result of a prefix of the `apply` calls, each whole.
+/// * After an error from `apply`, `flush` or `sync` no further write is attempted on this object; reads go on.
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// The value at `key`.
+    ///
+    /// # Errors
+    /// When the medium cannot be read, or what it holds is damaged.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError>;
+
+    /// The values at `keys`, in their order.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, BackendError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
+    /// The entries of `range`, from its start ([`Direction::Forward`]) or its end ([`Direction::Backward`]), until `limit` is reached.
+    /// At least one entry is returned where there is one, however small the limit.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError>;
+
+    /// Makes all changes of `batch`, or none.
+    ///
+    /// # Errors
+    /// When it cannot be known to have been made.
+    fn apply(&self, batch: &Batch) -> Result<(), BackendError>;
+
+    /// Hands everything applied so far to the operating system.
+    ///
+    /// # Errors
+    /// When it cannot be known to have been handed over.
+    fn flush(&self) -> Result<(), BackendError>;
+
+    /// Waits until everything flushed so far is on the medium, and survives a power cut.
+    ///
+    /// # Errors
+    /// When it cannot be known to be there.
+    fn sync(&self) -> Result<(), BackendError>;
+
+    /// Bytes on the medium, where that can be told.
+    fn size_on_disk(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Keys from `start` (included) to `end` (excluded; `None`: to the last).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyRange {
+    /// The first key that belongs to the range.
+    pub start: Vec<u8>,
+    /// The first key that does not.
+    pub end: Option<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// Every key.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { start: Vec::new(), end: None }
+    }
+
+    /// Every key that starts with `prefix`.
+    #[must_use]
+    pub fn prefix(prefix: &[u8]) -> Self {
+        let mut end = prefix.to_vec();
+        while let Some(last) = end.pop() {
+            if let Some(next) = last.checked_add(1) {
+                end.push(next);
+                return Self { start: prefix.to_vec(), end: Some(end) };
+            }
+        }
+        Self { start: prefix.to_vec(), end: None }
+    }
+
+    /// Whether `key` belongs to the range.
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        key >= self.start.as_slice() && self.end.as_deref().is_none_or(|end| key < end)
+    }
+
+    /// Whether no key can belong to the range.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| *end <= self.start)
+    }
+}
+
+/// Which end of a range a page starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Ascending keys.
+    Forward,
+    /// Descending keys.
+    Backward,
+}
+
+/// Where a page ends: whichever is reached first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimit {
+    /// At most this many entries.
+    pub entries: usize,
+    /// No further entry once keys and values together have this many bytes.
+    pub bytes: usize,
+}
+
+/// A part of a range.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Keys and values, in the direction asked for.
+    pub entries: Vec<(Bytes, Bytes)>,
+    /// Whether the range has been read to its other end.
+    pub complete: bool,
+}
+
+/// Changes that are made together. Each key occurs at most once; the order is that of the keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The new value of each key; `None` removes it.
+    pub writes: std::collections::BTreeMap<Bytes, Option<Bytes>>,
+}
+
+/// Why a backend could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct BackendError {
+    /// What kind of failure.
+    pub failure: Failure,
+    /// What happened, in words.
+    pub message: &'static str,
+    /// The cause.
+    pub source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of failure a [`BackendError`] is.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// The medium could not be read or written.
+    Io,
+    /// The medium is full.
+    OutOfSpace,
+    /// What the medium holds is damaged.
+    Corrupt,
+    /// The backend itself is broken: it panicked or contradicted itself.
+    Broken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_range_ends_at_the_next_prefix() {
+        assert_eq!(KeyRange::prefix(&[1, 2]).end, Some(vec![1, 3]));
+        assert_eq!(KeyRange::prefix(&[1, 0xff]).end, Some(vec![2]));
+        assert_eq!(KeyRange::prefix(&[0xff, 0xff]).end, None);
+        assert!(KeyRange::prefix(&[1, 0xff]).contains(&[1, 0xff, 0xff, 0xff]));
+        assert!(!KeyRange::prefix(&[1, 0xff]).contains(&[2]));
+    }
+}

@@ -1,0 +1,4 @@
+//! Ordered bytes on some medium, and what makes a database of them. Knows nothing of documents.
+
+pub(crate) mod backend;
+pub(crate) mod bytes;
