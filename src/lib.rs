@@ -7,6 +7,15 @@ mod storage;
 
 pub mod documentation;
 
+/// What keeps a store's bytes: the [`Backend`](backend::Backend) trait, and what its calls speak in.
+pub mod backend {
+    pub use crate::storage::backend::{
+        Backend, BackendError, Batch, Direction, Failure, KeyRange, Page, PageLimit,
+    };
+    pub use crate::storage::bytes::Bytes;
+    pub use crate::storage::memory::MemoryBackend;
+}
+
 pub use crate::error::context::Context;
 pub use crate::error::error::{Error, Result};
 pub use crate::error::kind::ErrorKind;

@@ -34,7 +34,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     }
 
     /// The entries of `range`, from its start ([`Direction::Forward`]) or its end ([`Direction::Backward`]), until `limit` is reached.
-    /// At least one entry is returned where there is one, however small the limit.
+    /// At least one entry is returned where there is one, however small the limit. An empty range gives an empty page.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -129,8 +129,34 @@ pub struct PageLimit {
 pub struct Page {
     /// Keys and values, in the direction asked for.
     pub entries: Vec<(Bytes, Bytes)>,
-    /// Whether the range has been read to its other end.
+    /// Whether the range has been read to its other end. `false` promises nothing: the next page may be empty. A page
+    /// that ends before its limit is complete.
     pub complete: bool,
+}
+
+impl Page {
+    /// The first of `entries`, until `limit` is reached: what [`Backend::page`] does, given an iterator that starts at the
+    /// right end of the range. Takes one entry more than it returns, to know whether the page is complete.
+    ///
+    /// # Errors
+    /// The first that `entries` gives.
+    pub fn collect(
+        entries: impl IntoIterator<Item = Result<(Bytes, Bytes), BackendError>>,
+        limit: PageLimit,
+    ) -> Result<Self, BackendError> {
+        let mut page = Self::default();
+        let mut bytes = 0_usize;
+        for entry in entries {
+            let (key, value) = entry?;
+            if !page.entries.is_empty() && (page.entries.len() >= limit.entries || bytes >= limit.bytes) {
+                return Ok(page);
+            }
+            bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
+            page.entries.push((key, value));
+        }
+        page.complete = true;
+        Ok(page)
+    }
 }
 
 /// Changes that are made together. Each key occurs at most once; the order is that of the keys.
