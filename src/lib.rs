@@ -1,6 +1,7 @@
 //! An embedded, schema-less document store whose documents remember the schema version they were written in.
 #![cfg_attr(not(test), warn(clippy::missing_errors_doc))]
 
+mod encoding;
 mod error;
 mod model;
 mod storage;

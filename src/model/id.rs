@@ -29,6 +29,18 @@ enum Repr {
     Text(Box<str>),
 }
 
+/// What a [`DocumentId`] is, to match on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdView<'a> {
+    /// An integer below zero.
+    Negative(i64),
+    /// An integer from zero up.
+    Natural(u64),
+    Uuid(Uuid),
+    /// A text of any length, also above [`DocumentId::MAX_TEXT`].
+    Text(&'a str),
+}
+
 impl DocumentId {
     /// The longest text id, in bytes.
     pub const MAX_TEXT: usize = 1024;
@@ -37,6 +49,21 @@ impl DocumentId {
     #[must_use]
     pub fn random() -> Self {
         Self(Repr::Uuid(Uuid::now_v7()))
+    }
+
+    pub(crate) fn view(&self) -> IdView<'_> {
+        match &self.0 {
+            Repr::Integer(n) => match u64::try_from(*n) {
+                Ok(natural) => IdView::Natural(natural),
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the constructors take nothing below i64::MIN"
+                )]
+                Err(_) => IdView::Negative(*n as i64),
+            },
+            Repr::Uuid(uuid) => IdView::Uuid(*uuid),
+            Repr::Text(text) => IdView::Text(text),
+        }
     }
 
     /// The integer, where it fits.
