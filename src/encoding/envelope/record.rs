@@ -11,14 +11,18 @@ pub(crate) const CHUNK_BOUND: usize = 16 * 1024;
 /// Format and checksum.
 const PREFIX: usize = 5;
 
-/// A record whose body is being written, straight into the value that will be stored.
+/// A record whose body is still to be written, straight into the value that will be stored.
+///
+/// ```text
+/// let (draft, mut value) = Draft::begin(&header, complement, 700)?;
+/// value.extend(body);
+/// let sealed = draft.seal(&key, value)?;
+/// ```
 #[derive(Debug)]
 pub(crate) struct Draft {
     header: Header,
     complement: u32,
-    /// Prefix, header for a record without chunks, complement, and as much of the body as there is.
-    value: Vec<u8>,
-    /// Where in `value` the complement starts.
+    /// Where in the value the complement starts, and where the body.
     payload_at: usize,
     body_at: usize,
 }
@@ -33,11 +37,16 @@ pub(crate) struct Sealed {
 }
 
 impl Draft {
-    /// `body_size` is a guess that saves allocations; `complement` is mostly empty.
+    /// The draft, and the value to which the body is to be appended: it holds room for the prefix, the header of a record
+    /// without chunks, and the complement. `body_size` is a guess that saves allocations.
     ///
     /// # Errors
     /// [`EnvelopeError::TooLarge`] alone.
-    pub(crate) fn begin(header: &Header, complement: &[u8], body_size: usize) -> Result<Self, EnvelopeError> {
+    pub(crate) fn begin(
+        header: &Header,
+        complement: &[u8],
+        body_size: usize,
+    ) -> Result<(Self, Vec<u8>), EnvelopeError> {
         let too_large = EnvelopeError::TooLarge { bytes: complement.len() };
         let complement_length = u32::try_from(complement.len()).map_err(|_| too_large)?;
         let stored = header::encode(header, Layout { complement: complement_length, chunks: 0 })?;
@@ -48,32 +57,30 @@ impl Draft {
         value.extend_from_slice(&[0; PREFIX]);
         value.extend_from_slice(stored);
         value.extend_from_slice(complement);
-        Ok(Self { header: *header, complement: complement_length, value, payload_at, body_at })
+        Ok((Self { header: *header, complement: complement_length, payload_at, body_at }, value))
     }
 
-    /// Where the body is to be appended. What is there already must stay.
-    pub(crate) fn body(&mut self) -> &mut Vec<u8> {
-        &mut self.value
+    /// The body, as far as it has been appended to `value`.
+    pub(crate) fn body<'v>(&self, value: &'v [u8]) -> &'v [u8] {
+        value.get(self.body_at..).unwrap_or_default()
     }
 
-    /// The body, as far as it has been appended.
-    pub(crate) fn written(&self) -> &[u8] {
-        self.value.get(self.body_at..).unwrap_or_default()
-    }
-
-    /// The values to store for the record at `key`.
+    /// The values to store for the record at `key`, from what [`begin`](Self::begin) gave and the body after it.
     ///
     /// # Errors
-    /// [`EnvelopeError::TooLarge`] alone.
-    pub(crate) fn seal(self, key: &[u8]) -> Result<Sealed, EnvelopeError> {
-        self.seal_in_chunks(key, CHUNK_BOUND)
+    /// [`EnvelopeError::TooLarge`]; [`EnvelopeError::Truncated`] where `value` has lost what it held.
+    pub(crate) fn seal(self, key: &[u8], value: Vec<u8>) -> Result<Sealed, EnvelopeError> {
+        self.seal_in_chunks(key, value, CHUNK_BOUND)
     }
 
-    pub(super) fn seal_in_chunks(mut self, key: &[u8], bound: usize) -> Result<Sealed, EnvelopeError> {
-        let payload = self.value.get(self.payload_at..).unwrap_or_default();
+    fn seal_in_chunks(self, key: &[u8], mut value: Vec<u8>, bound: usize) -> Result<Sealed, EnvelopeError> {
+        if value.len() < self.body_at {
+            return Err(EnvelopeError::Truncated);
+        }
+        let payload = value.get(self.payload_at..).unwrap_or_default();
         if payload.len() <= bound {
-            seal_head(key, &mut self.value);
-            return Ok(Sealed { head: self.value, chunks: Vec::new() });
+            seal_head(key, &mut value);
+            return Ok(Sealed { head: value, chunks: Vec::new() });
         }
         let count = payload.len().div_ceil(bound) - 1;
         let count = u32::try_from(count).ok().filter(|count| *count <= MAX_CHUNKS);
@@ -178,10 +185,10 @@ mod tests {
 
     impl Record {
         fn seal(&self) -> Sealed {
-            let mut draft = Draft::begin(&self.header, &self.complement, self.body.len()).unwrap();
-            draft.body().extend_from_slice(&self.body);
-            assert_eq!(draft.written(), self.body);
-            draft.seal_in_chunks(&self.key, self.bound).unwrap()
+            let (draft, mut value) = Draft::begin(&self.header, &self.complement, self.body.len()).unwrap();
+            value.extend_from_slice(&self.body);
+            assert_eq!(draft.body(&value), self.body);
+            draft.seal_in_chunks(&self.key, value, self.bound).unwrap()
         }
     }
 
@@ -202,9 +209,9 @@ mod tests {
     fn a_value_is_never_much_larger_than_the_bound() {
         for (size, chunks) in [(0, 0), (CHUNK_BOUND, 0), (CHUNK_BOUND + 1, 1), (300 * CHUNK_BOUND, 299)] {
             let header = header();
-            let mut draft = Draft::begin(&header, b"", 0).unwrap();
-            draft.body().extend_from_slice(&vec![7; size]);
-            let sealed = draft.seal(b"key").unwrap();
+            let (draft, mut value) = Draft::begin(&header, b"", 0).unwrap();
+            value.resize(value.len() + size, 7);
+            let sealed = draft.seal(b"key", value).unwrap();
             assert_eq!(sealed.chunks.len(), chunks);
             assert!(sealed.head.len() <= CHUNK_BOUND + PREFIX + header::MAX_HEADER);
             assert!(sealed.chunks.iter().all(|chunk| chunk.len() <= CHUNK_BOUND + PREFIX));
@@ -214,17 +221,24 @@ mod tests {
 
     #[test]
     fn an_unchunked_record_is_allocated_once() {
-        let mut draft = Draft::begin(&header(), b"complement", 100).unwrap();
-        let before = draft.value.as_ptr();
-        draft.body().extend_from_slice(&[1; 100]);
-        assert_eq!(draft.seal(b"key").unwrap().head.as_ptr(), before);
+        let (draft, mut value) = Draft::begin(&header(), b"complement", 100).unwrap();
+        let before = value.as_ptr();
+        value.extend_from_slice(&[1; 100]);
+        assert_eq!(draft.seal(b"key", value).unwrap().head.as_ptr(), before);
     }
 
     #[test]
     fn too_many_chunks_are_refused() {
-        let mut draft = Draft::begin(&header(), b"", 0).unwrap();
-        draft.body().extend_from_slice(&[7; 0x1_0001]);
-        assert_eq!(draft.seal_in_chunks(b"", 1), Err(EnvelopeError::TooLarge { bytes: 0x1_0001 }));
+        let (draft, mut value) = Draft::begin(&header(), b"", 0).unwrap();
+        value.resize(value.len() + 0x1_0001, 7);
+        assert_eq!(draft.seal_in_chunks(b"", value, 1), Err(EnvelopeError::TooLarge { bytes: 0x1_0001 }));
+    }
+
+    #[test]
+    fn a_value_that_lost_its_beginning_is_refused() {
+        let (draft, mut value) = Draft::begin(&header(), b"complement", 0).unwrap();
+        value.pop();
+        assert_eq!(draft.seal(b"key", value), Err(EnvelopeError::Truncated));
     }
 
     #[test]
