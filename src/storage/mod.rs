@@ -2,4 +2,6 @@
 
 pub(crate) mod backend;
 pub(crate) mod bytes;
+pub(crate) mod commit;
 pub(crate) mod memory;
+pub(crate) mod watermark;

@@ -1,0 +1,170 @@
+//! Who may write to the backend: one at a time, the syncer first.
+//!
+//! Commits queue here. Whoever finds the gate free leads: it takes a group from the queue and commits it for
+//! all of its members, so that an uncontended commit never changes threads. The syncer passes the same
+//! gate to flush, since sled must never apply and flush at once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::storage::commit::commit::Commit;
+use crate::storage::commit::error::StorageError;
+
+/// A commit in the queue, and later its outcome: the sequence of its group.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    state: Mutex<PendingState>,
+}
+
+#[derive(Debug)]
+enum PendingState {
+    Waiting(Commit),
+    Taken,
+    Done(Result<u64, StorageError>),
+}
+
+impl Pending {
+    pub(crate) fn new(commit: Commit) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(PendingState::Waiting(commit)) })
+    }
+
+    /// Keys and bytes of the commit; nothing once it is taken.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        match &*lock(&self.state) {
+            PendingState::Waiting(commit) => (commit.keys(), commit.bytes()),
+            PendingState::Taken | PendingState::Done(_) => (0, 0),
+        }
+    }
+
+    pub(crate) fn take_commit(&self) -> Option<Commit> {
+        let mut state = lock(&self.state);
+        match std::mem::replace(&mut *state, PendingState::Taken) {
+            PendingState::Waiting(commit) => Some(commit),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    pub(crate) fn finish(&self, outcome: Result<u64, StorageError>) {
+        *lock(&self.state) = PendingState::Done(outcome);
+    }
+
+    fn take_outcome(&self) -> Option<Result<u64, StorageError>> {
+        let mut state = lock(&self.state);
+        match std::mem::replace(&mut *state, PendingState::Taken) {
+            PendingState::Done(outcome) => Some(outcome),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    queue: VecDeque<Arc<Pending>>,
+    busy: bool,
+    syncer_waits: bool,
+    waiting: usize,
+}
+
+/// What a queued commit does next.
+pub(crate) enum Turn {
+    Lead(Vec<Arc<Pending>>),
+    Done(Result<u64, StorageError>),
+    /// `give_up_at` has passed, or `stop` said so. `untouched`: nobody has looked at the commit, nor will.
+    GivenUp {
+        untouched: bool,
+    },
+}
+
+impl Gate {
+    /// Waits until `pending` is done, or the gate is free, or neither by `give_up_at`. Leading means: commit what
+    /// `take` chose from the queue, then [`Gate::leave`], then come back.
+    pub(crate) fn turn(
+        &self,
+        pending: &Arc<Pending>,
+        enqueue: bool,
+        give_up_at: Instant,
+        stop: impl Fn() -> bool,
+        take: impl Fn(&mut VecDeque<Arc<Pending>>) -> Vec<Arc<Pending>>,
+    ) -> Turn {
+        let mut state = lock(&self.state);
+        if enqueue {
+            state.queue.push_back(Arc::clone(pending));
+        }
+        loop {
+            if let Some(outcome) = pending.take_outcome() {
+                return Turn::Done(outcome);
+            }
+            let now = Instant::now();
+            if stop() || now >= give_up_at {
+                let before = state.queue.len();
+                state.queue.retain(|queued| !Arc::ptr_eq(queued, pending));
+                let untouched = state.queue.len() < before;
+                // Otherwise a leader has it: wait for the outcome, but not for ever.
+                if untouched || now >= give_up_at {
+                    return Turn::GivenUp { untouched };
+                }
+            } else if !state.busy && !state.syncer_waits {
+                state.busy = true;
+                return Turn::Lead(take(&mut state.queue));
+            }
+            state.waiting += 1;
+            let (woken, _) = self
+                .changed
+                .wait_timeout(state, give_up_at.saturating_duration_since(now))
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.waiting -= 1;
+        }
+    }
+
+    /// The syncer's way in, before all waiting commits. `false`: not free by `give_up_at`.
+    pub(crate) fn enter_syncer(&self, give_up_at: Instant) -> bool {
+        let mut state = lock(&self.state);
+        state.syncer_waits = true;
+        while state.busy {
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.syncer_waits = false;
+                return false;
+            }
+            state.waiting += 1;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
+        }
+        state.syncer_waits = false;
+        state.busy = true;
+        true
+    }
+
+    pub(crate) fn leave(&self) {
+        let mut state = lock(&self.state);
+        state.busy = false;
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Lets everybody who waits look again whether to stop.
+    pub(crate) fn wake(&self) {
+        drop(lock(&self.state));
+        self.changed.notify_all();
+    }
+}
+
+/// Locks whether or not a thread panicked with the lock: every state here is valid between any two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

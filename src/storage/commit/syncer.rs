@@ -1,0 +1,253 @@
+//! The thread that puts commits on the medium.
+//!
+//! A commit that wants to be durable says up to which sequence and waits. One sync serves everybody who waits: flush at the
+//! gate, since sled must not flush and apply at once; then, with the gate open again, the sync itself, which is where
+//! the time goes and which overlaps the next groups.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::storage::backend::{Backend, BackendError, Failure};
+use crate::storage::commit::error::{Poison, StorageError};
+use crate::storage::commit::gate::lock;
+use crate::storage::commit::shared::Shared;
+use crate::storage::watermark::{Mark, Watermark};
+
+/// Threads that were released by one sync come back with their next commits within microseconds of each other. Waiting a
+/// small part of a sync for them puts them into one sync again instead of two half-full ones
+/// (PostgreSQL's `commit_delay`, made adaptive).
+const GATHER_SHARE: u32 = 8;
+const GATHER_AT_MOST: Duration = Duration::from_micros(500);
+
+/// How long the thread sleeps when there is nothing to do; it is woken when there is.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// How long closing or dropping waits for the thread beyond the sync's own deadline.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Syncer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Syncer {
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        watermark: Option<Box<dyn Watermark>>,
+    ) -> Result<Self, StorageError> {
+        let backend = shared.own_backend()?;
+        let theirs = Arc::clone(shared);
+        let thread = std::thread::Builder::new()
+            .name("pivotdb-sync".to_owned())
+            .spawn(move || {
+                Work { shared: &theirs, backend: &*backend, watermark: watermark.as_deref() }.run();
+                drop(watermark);
+                drop(backend);
+                lock(&theirs.sync).stopped = true;
+                theirs.sync_done.notify_all();
+            })
+            .map_err(|error| BackendError {
+                failure: Failure::Io,
+                message: "the syncing thread cannot be started",
+                source: Some(error.into()),
+            })?;
+        Ok(Self { shared: Arc::clone(shared), thread: Some(thread) })
+    }
+
+    /// Asks the thread to end and waits for it, up to the deadline of a sync. `false`: it hangs, and is left behind.
+    pub(crate) fn stop(&mut self) -> bool {
+        let Some(thread) = self.thread.take() else { return true };
+        let give_up_at = Instant::now() + self.shared.options.sync_deadline + STOP_GRACE;
+        let mut state = lock(&self.shared.sync);
+        state.stop = true;
+        self.shared.sync_wanted.notify_all();
+        while !state.stopped {
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.shared.sync_done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(state);
+        thread.join().is_ok()
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    /// Waits until everything up to `sequence` is on the medium.
+    pub(crate) fn wait_synced(&self, sequence: u64) -> Result<(), StorageError> {
+        let give_up_at = Instant::now() + self.options.sync_deadline;
+        let mut state = lock(&self.sync);
+        state.arrivals = state.arrivals.wrapping_add(1);
+        state.wanted = state.wanted.max(sequence);
+        self.sync_wanted.notify_one();
+        let outcome = loop {
+            if state.synced >= sequence {
+                break Ok(());
+            }
+            if let Some(cause) = self.poison.get() {
+                break Err(StorageError::OutcomeUnknown(cause));
+            }
+            if state.stopped {
+                break Err(StorageError::Closed);
+            }
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break Err(StorageError::OutcomeUnknown(self.poison_overdue()));
+            }
+            state = self.sync_done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        drop(state);
+        if outcome.is_err() {
+            self.gate.wake();
+        }
+        outcome
+    }
+
+    /// Remembers that a group waits for the medium.
+    pub(crate) fn note_applied(&self) {
+        let mut state = lock(&self.sync);
+        if state.unsynced_since.is_none() {
+            state.unsynced_since = Some(Instant::now());
+            self.sync_wanted.notify_one();
+        }
+    }
+
+    /// Holds a buffered commit back while the medium is too far behind.
+    pub(crate) fn hold_back(&self) -> Result<(), StorageError> {
+        let window = self.options.buffered_window * 2;
+        let give_up_at = Instant::now() + self.options.sync_deadline;
+        let mut state = lock(&self.sync);
+        while state.oldest_unsynced().is_some_and(|since| since.elapsed() > window) && !state.stopped {
+            if let Some(cause) = self.poison.get() {
+                return Err(StorageError::OutcomeUnknown(cause));
+            }
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(StorageError::OutcomeUnknown(self.poison_overdue()));
+            }
+            state = self.sync_done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    /// Poisons the store whose sync does not come back.
+    pub(crate) fn poison_overdue(&self) -> Arc<Poison> {
+        self.poison.set(Failure::Io, "a sync did not finish within its deadline", None)
+    }
+}
+
+struct Work<'a> {
+    shared: &'a Shared,
+    backend: &'a dyn Backend,
+    watermark: Option<&'a dyn Watermark>,
+}
+
+impl Work<'_> {
+    fn run(&self) {
+        let mut last = Cycle::default();
+        while self.wait_for_work(&last) {
+            match self.sync_once(&last) {
+                Ok(cycle) => last = cycle,
+                Err((message, error)) => {
+                    self.shared.poison.set_backend(message, error);
+                    self.shared.sync_done.notify_all();
+                    self.shared.gate.wake();
+                    break;
+                }
+            }
+        }
+        if let Some(watermark) = self.watermark {
+            // It may lag behind what it witnesses; that only weakens the check at the next open.
+            let _ = watermark.sync();
+        }
+    }
+
+    /// `false`: time to end.
+    fn wait_for_work(&self, last: &Cycle) -> bool {
+        let shared = self.shared;
+        let mut state = lock(&shared.sync);
+        while state.wanted <= state.synced {
+            if state.stop || shared.poison.get().is_some() {
+                return false;
+            }
+            let wait = match state.unsynced_since {
+                Some(since) => shared.options.buffered_window.saturating_sub(since.elapsed()),
+                None => IDLE,
+            };
+            if wait.is_zero() {
+                return true;
+            }
+            state = shared.sync_wanted.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let until = Instant::now() + (last.took / GATHER_SHARE).min(GATHER_AT_MOST);
+        while last.served > 1 && state.arrivals.wrapping_sub(last.arrivals) < last.served {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.stop {
+                break;
+            }
+            state = shared.sync_wanted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        shared.poison.get().is_none()
+    }
+
+    /// One flush and one sync.
+    fn sync_once(&self, last: &Cycle) -> Result<Cycle, (&'static str, BackendError)> {
+        let shared = self.shared;
+        let began = Instant::now();
+        if !shared.gate.enter_syncer(began + shared.options.sync_deadline) {
+            return Err(("an apply did not finish within the deadline", broken("the backend hangs")));
+        }
+        let flushed = guarded(|| self.backend.flush());
+        let meta = lock(&shared.tail).meta;
+        let arrivals = {
+            let mut state = lock(&shared.sync);
+            // What is applied from here on waits for the next sync.
+            state.syncing_since = state.unsynced_since.take();
+            state.arrivals
+        };
+        shared.gate.leave();
+        flushed.map_err(|error| ("a flush failed", error))?;
+        guarded(|| self.backend.sync()).map_err(|error| ("a sync failed", error))?;
+        shared.totals.syncs.fetch_add(1, Ordering::Relaxed);
+        if let Some(watermark) = self.watermark {
+            let mark = Mark { sequence: meta.sequence, digest: meta.digest.number() };
+            // As above: a mark that is not written makes the next open's check weaker, not wrong.
+            let _ = watermark.record(mark);
+        }
+        let mut state = lock(&shared.sync);
+        state.syncing_since = None;
+        state.synced = state.synced.max(meta.sequence);
+        shared.sync_done.notify_all();
+        Ok(Cycle { took: began.elapsed(), served: arrivals.wrapping_sub(last.arrivals), arrivals })
+    }
+}
+
+/// What is remembered of a sync for the next one.
+#[derive(Default)]
+struct Cycle {
+    took: Duration,
+    /// Commits that asked for it.
+    served: u64,
+    /// How many had ever asked when it began.
+    arrivals: u64,
+}
+
+/// Runs a backend's call; a panic in it becomes an error.
+pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, BackendError>) -> Result<T, BackendError> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(broken("the backend panicked")))
+}
+
+fn broken(message: &'static str) -> BackendError {
+    BackendError { failure: Failure::Broken, message, source: None }
+}
