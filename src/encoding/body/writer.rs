@@ -1,0 +1,350 @@
+//! Writing a body, value by value.
+
+use crate::encoding::body::duplicates;
+use crate::encoding::body::error::{BodyError, Fault};
+use crate::encoding::body::limits::Limits;
+use crate::encoding::body::raw::Raw;
+use crate::encoding::body::{tag, varint};
+
+/// Appends one value to a buffer. Lengths stand before contents: one byte is kept for each, and the content moves
+/// up where that is not enough, so a value costs at most depth x size.
+///
+/// The caller writes exactly one value; between [`begin_object`](Self::begin_object) and [`end`](Self::end) a key before each value.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    buffer: Vec<u8>,
+    /// Where the value begins; what is before it belongs to the caller.
+    start: usize,
+    depth: usize,
+    limits: Limits,
+}
+
+/// A container that has been begun and must be [ended](Writer::end).
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Mark {
+    /// Where the byte kept for the length is.
+    at: usize,
+    object: bool,
+}
+
+impl Writer {
+    /// Into a buffer of its own.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self::after(Vec::new(), limits)
+    }
+
+    /// After what `prefix` holds, which [`finish`](Self::finish) gives back together with the value.
+    pub(crate) fn after(prefix: Vec<u8>, limits: Limits) -> Self {
+        Self { start: prefix.len(), buffer: prefix, depth: 0, limits }
+    }
+
+    /// The prefix and the value.
+    pub(crate) fn finish(self) -> Result<Vec<u8>, BodyError> {
+        let value = self.buffer.get(self.start..).unwrap_or_default();
+        if self.depth != 0 || Raw::new(value).is_err() {
+            return Err(BodyError::malformed("not exactly one value was written"));
+        }
+        Ok(self.buffer)
+    }
+
+    /// The prefix alone, as it was, for who reuses a buffer after an error.
+    pub(crate) fn into_prefix(mut self) -> Vec<u8> {
+        self.buffer.truncate(self.start);
+        self.buffer
+    }
+
+    /// Writes null.
+    #[inline]
+    pub(crate) fn null(&mut self) -> Result<(), BodyError> {
+        self.byte(tag::NULL)
+    }
+
+    /// Writes false or true.
+    #[inline]
+    pub(crate) fn bool(&mut self, bool: bool) -> Result<(), BodyError> {
+        self.byte(if bool { tag::TRUE } else { tag::FALSE })
+    }
+
+    /// Writes an integer.
+    #[inline]
+    pub(crate) fn unsigned(&mut self, n: u64) -> Result<(), BodyError> {
+        if n <= tag::SMALL_MAX {
+            self.byte(tag::SMALL | n as u8)
+        } else {
+            self.tagged_varint(tag::UNSIGNED, n)
+        }
+    }
+
+    /// Writes an integer, of either sign.
+    #[inline]
+    pub(crate) fn integer(&mut self, n: i64) -> Result<(), BodyError> {
+        match u64::try_from(n) {
+            Ok(n) => self.unsigned(n),
+            // The complement of n is -1 - n, which is not below zero.
+            Err(_) => self.tagged_varint(tag::NEGATIVE, !n as u64),
+        }
+    }
+
+    /// Writes a float, refusing NaN and the infinities.
+    #[inline]
+    pub(crate) fn float(&mut self, float: f64) -> Result<(), BodyError> {
+        if !float.is_finite() {
+            return Err(not_finite(float));
+        }
+        let mut bytes = [tag::FLOAT; 9];
+        if let Some(bits) = bytes.last_chunk_mut() {
+            *bits = float.to_le_bytes();
+        }
+        self.room(bytes.len())?;
+        self.buffer.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// Writes a text.
+    #[inline]
+    pub(crate) fn string(&mut self, string: &str) -> Result<(), BodyError> {
+        if string.len() > tag::SHORT_STRING_MAX {
+            return self.long_string(string);
+        }
+        self.room(string.len() + 1)?;
+        self.buffer.push(tag::SHORT_STRING | string.len() as u8);
+        self.buffer.extend_from_slice(string.as_bytes());
+        Ok(())
+    }
+
+    fn long_string(&mut self, string: &str) -> Result<(), BodyError> {
+        self.room(string.len() + 1 + varint::len(string.len() as u64))?;
+        self.buffer.push(tag::STRING);
+        varint::push(&mut self.buffer, string.len() as u64);
+        self.buffer.extend_from_slice(string.as_bytes());
+        Ok(())
+    }
+
+    /// Copies a value. Costs a look at each value in it, to know its depth; its texts and keys are not checked.
+    pub(crate) fn raw(&mut self, raw: Raw<'_>) -> Result<(), BodyError> {
+        let allowed = self.limits.depth.saturating_sub(self.depth);
+        raw.check_depth(allowed).map_err(|error| match error.fault() {
+            Fault::TooDeep { .. } => BodyError::new(Fault::TooDeep { limit: self.limits.depth }),
+            _ => error,
+        })?;
+        self.room(raw.bytes().len())?;
+        self.buffer.extend_from_slice(raw.bytes());
+        Ok(())
+    }
+
+    /// Begins an array; its elements follow, then [`end`](Self::end).
+    #[inline]
+    pub(crate) fn begin_array(&mut self) -> Result<Mark, BodyError> {
+        self.begin(tag::ARRAY)
+    }
+
+    /// Begins an object; keys and values follow in turn, then [`end`](Self::end).
+    #[inline]
+    pub(crate) fn begin_object(&mut self) -> Result<Mark, BodyError> {
+        self.begin(tag::OBJECT)
+    }
+
+    /// Writes the key of the member whose value comes next.
+    #[inline]
+    pub(crate) fn key(&mut self, key: &str) -> Result<(), BodyError> {
+        // At least one byte for the length; should it need more, whatever comes next asks again.
+        self.room(key.len() + 1)?;
+        varint::push(&mut self.buffer, key.len() as u64);
+        self.buffer.extend_from_slice(key.as_bytes());
+        Ok(())
+    }
+
+    /// Ends the container that was begun last, refusing an object that has a key twice.
+    #[inline]
+    pub(crate) fn end(&mut self, mark: Mark) -> Result<(), BodyError> {
+        if mark.object {
+            let content = self.buffer.get(mark.at + 1..).unwrap_or_default();
+            match duplicates::find(content) {
+                Ok(None) => {}
+                Ok(Some(key)) => return Err(BodyError::new(Fault::DuplicateKey).under_key_bytes(key)),
+                Err(_) => return Err(BodyError::malformed("a key without a value was written")),
+            }
+        }
+        self.end_distinct(mark)
+    }
+
+    /// Ends the container that was begun last, whose keys the caller knows to be distinct.
+    #[inline]
+    pub(super) fn end_distinct(&mut self, mark: Mark) -> Result<(), BodyError> {
+        self.depth = self.depth.saturating_sub(1);
+        let len = self.buffer.len().saturating_sub(mark.at + 1);
+        match self.buffer.get_mut(mark.at) {
+            Some(slot) if len < 0x80 => *slot = len as u8,
+            _ => self.widen(mark.at, len)?,
+        }
+        Ok(())
+    }
+
+    /// Moves the last `len` bytes up, so that their length fits between `at` and them.
+    fn widen(&mut self, at: usize, len: usize) -> Result<(), BodyError> {
+        let (varint, width) = varint::encode(len as u64);
+        self.room(width - 1)?;
+        let end = self.buffer.len();
+        self.buffer.resize(end + width - 1, 0);
+        self.buffer.copy_within(at + 1..end, at + width);
+        for (slot, byte) in self.buffer.iter_mut().skip(at).zip(varint.iter().take(width)) {
+            *slot = *byte;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn begin(&mut self, tag: u8) -> Result<Mark, BodyError> {
+        if self.depth >= self.limits.depth {
+            return Err(BodyError::new(Fault::TooDeep { limit: self.limits.depth }));
+        }
+        self.room(2)?;
+        self.depth += 1;
+        self.buffer.extend_from_slice(&[tag, 0]);
+        Ok(Mark { at: self.buffer.len() - 1, object: tag == tag::OBJECT })
+    }
+
+    #[inline]
+    fn byte(&mut self, byte: u8) -> Result<(), BodyError> {
+        self.room(1)?;
+        self.buffer.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn tagged_varint(&mut self, tag: u8, n: u64) -> Result<(), BodyError> {
+        self.room(1 + varint::len(n))?;
+        self.buffer.push(tag);
+        varint::push(&mut self.buffer, n);
+        Ok(())
+    }
+
+    /// Refuses what would exceed the limit. Bytes are only ever added, so what is over the limit now stays over it.
+    #[inline]
+    fn room(&self, additional: usize) -> Result<(), BodyError> {
+        let used = self.buffer.len().saturating_sub(self.start);
+        if additional > self.limits.size.saturating_sub(used) {
+            return Err(BodyError::new(Fault::TooLarge { limit: self.limits.size }));
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+pub(super) fn not_finite(float: f64) -> BodyError {
+    BodyError::not_representable(if float.is_nan() { "NaN is not JSON" } else { "an infinity is not JSON" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Writer) -> Result<(), BodyError>) -> Vec<u8> {
+        let mut writer = Writer::new(Limits::default());
+        write(&mut writer).unwrap();
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn the_bytes_of_the_format() {
+        assert_eq!(written(Writer::null), [0x00]);
+        assert_eq!(written(|w| w.bool(false)), [0x01]);
+        assert_eq!(written(|w| w.bool(true)), [0x02]);
+        assert_eq!(written(|w| w.unsigned(0)), [0x80]);
+        assert_eq!(written(|w| w.integer(127)), [0xff]);
+        assert_eq!(written(|w| w.unsigned(128)), [0x03, 0x80, 0x01]);
+        assert_eq!(written(|w| w.integer(-1)), [0x04, 0x00]);
+        assert_eq!(
+            written(|w| w.integer(i64::MIN)),
+            [0x04, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]
+        );
+        assert_eq!(written(|w| w.float(1.0)), [0x05, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+        assert_eq!(written(|w| w.string("")), [0x40]);
+        assert_eq!(written(|w| w.string("ab")), [0x42, b'a', b'b']);
+        assert_eq!(written(|w| w.string(&"x".repeat(63)))[..2], [0x7f, b'x']);
+        assert_eq!(written(|w| w.string(&"x".repeat(64)))[..3], [0x06, 64, b'x']);
+        let object = written(|w| {
+            let object = w.begin_object()?;
+            w.key("a")?;
+            let array = w.begin_array()?;
+            w.unsigned(1)?;
+            w.end(array)?;
+            w.key("")?;
+            w.null()?;
+            w.end(object)
+        });
+        assert_eq!(object, [0x08, 7, 1, b'a', 0x07, 1, 0x81, 0, 0x00]);
+    }
+
+    #[test]
+    fn lengths_that_need_more_than_the_byte_kept_for_them() {
+        for n in [0, 1, 126, 127, 128, 129, 16_382, 16_383, 16_384, 3_000_000] {
+            let bytes = written(|w| {
+                let outer = w.begin_array()?;
+                let inner = w.begin_array()?;
+                for _ in 0..n {
+                    w.null()?;
+                }
+                w.end(inner)?;
+                w.end(outer)
+            });
+            let raw = crate::encoding::body::validate::validate(&bytes, Limits::default()).unwrap();
+            let inner = raw.elements().next().unwrap().unwrap();
+            assert_eq!(inner.elements().count(), n);
+        }
+    }
+
+    #[test]
+    fn goes_after_a_prefix() {
+        let mut writer = Writer::after(b"head".to_vec(), Limits { size: 3, ..Limits::default() });
+        writer.string("ab").unwrap();
+        assert_eq!(writer.finish().unwrap(), b"head\x42ab");
+        let mut writer = Writer::after(b"head".to_vec(), Limits { size: 3, ..Limits::default() });
+        assert_eq!(*writer.string("abc").unwrap_err().fault(), Fault::TooLarge { limit: 3 });
+        assert_eq!(writer.into_prefix(), b"head");
+    }
+
+    #[test]
+    fn what_cannot_be_written() {
+        let mut writer = Writer::new(Limits::default());
+        for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(matches!(writer.float(float).unwrap_err().fault(), Fault::NotRepresentable { .. }));
+        }
+        let object = writer.begin_object().unwrap();
+        for key in ["a", "b", "a"] {
+            writer.key(key).unwrap();
+            writer.null().unwrap();
+        }
+        let error = writer.end(object).unwrap_err();
+        assert_eq!((error.fault(), &*error.path()), (&Fault::DuplicateKey, "/a"));
+
+        assert!(Writer::new(Limits::default()).finish().is_err());
+        let mut two = Writer::new(Limits::default());
+        two.null().unwrap();
+        two.null().unwrap();
+        assert!(two.finish().is_err());
+        let mut deep = Writer::new(Limits { depth: 1, ..Limits::default() });
+        let _unended = deep.begin_array().unwrap();
+        assert_eq!(*deep.begin_array().unwrap_err().fault(), Fault::TooDeep { limit: 1 });
+        assert!(deep.finish().is_err());
+    }
+
+    #[test]
+    fn the_limit_of_size_is_exact() {
+        // 127 bytes need one byte of length, 128 need two.
+        for (nulls, size) in [(127, 129), (128, 131)] {
+            let write = |size| {
+                let mut writer = Writer::new(Limits { size, ..Limits::default() });
+                let array = writer.begin_array()?;
+                for _ in 0..nulls {
+                    writer.null()?;
+                }
+                writer.end(array)?;
+                writer.finish()
+            };
+            assert_eq!(write(size).unwrap().len(), size);
+            assert_eq!(*write(size - 1).unwrap_err().fault(), Fault::TooLarge { limit: size - 1 });
+        }
+    }
+}
