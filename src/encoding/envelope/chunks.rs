@@ -3,7 +3,6 @@
 use crate::encoding::envelope::checksum;
 use crate::encoding::envelope::error::EnvelopeError;
 use crate::encoding::envelope::header::{HeaderBytes, Layout};
-use crate::encoding::envelope::record::open;
 
 /// A record some of whose chunks have come. They come in order, and the memory taken is that of what has come.
 pub(crate) struct Joining {
@@ -25,7 +24,7 @@ impl Joining {
         if number > self.layout.chunks {
             return Err(EnvelopeError::UnexpectedChunk { chunk: number });
         }
-        let (checksum, part) = open(value)?;
+        let (checksum, part) = checksum::carried(value)?;
         if checksum::of_chunk(&self.key, number, self.header.as_slice(), part) != checksum {
             return Err(EnvelopeError::Checksum { chunk: number });
         }

@@ -105,15 +105,6 @@ fn seal_head(key: &[u8], value: &mut [u8]) {
     }
 }
 
-/// The checksum a value carries, and what follows it.
-pub(super) fn open(value: &[u8]) -> Result<(u32, &[u8]), EnvelopeError> {
-    match value {
-        [ENVELOPE_FORMAT, a, b, c, d, rest @ ..] => Ok((u32::from_le_bytes([*a, *b, *c, *d]), rest)),
-        [] | [ENVELOPE_FORMAT, ..] => Err(EnvelopeError::Truncated),
-        [found, ..] => Err(EnvelopeError::Format { found: *found }),
-    }
-}
-
 /// The value at a record's key, its checksum verified.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head<'a> {
@@ -126,7 +117,7 @@ pub(crate) struct Head<'a> {
 
 impl<'a> Head<'a> {
     pub(crate) fn decode(key: &[u8], value: &'a [u8]) -> Result<Self, EnvelopeError> {
-        let (checksum, rest) = open(value)?;
+        let (checksum, rest) = checksum::carried(value)?;
         if checksum::of_head(key, rest) != checksum {
             return Err(EnvelopeError::Checksum { chunk: 0 });
         }
