@@ -11,7 +11,7 @@ pub mod documentation;
 /// What keeps a store's bytes: the [`Backend`](backend::Backend) trait, and what its calls speak in.
 pub mod backend {
     pub use crate::storage::backend::{
-        Backend, BackendError, Batch, Direction, Failure, KeyRange, Page, PageLimit,
+        Backend, BackendError, Batch, Direction, Failure, KeyRange, MAX_KEY, MAX_VALUE, Page, PageLimit,
     };
     pub use crate::storage::bytes::Bytes;
     pub use crate::storage::memory::MemoryBackend;

@@ -2,22 +2,43 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 
+use crate::error::kind::ErrorKind;
 use crate::storage::bytes::Bytes;
+
+/// The longest key a [`Backend`] has to take.
+///
+/// Keys of documents reach 2,061 bytes. On sled an inner page holds up to 320 keys and must stay below a quarter of the
+/// smallest segment (4 MiB), also when every byte that needs it is escaped.
+pub const MAX_KEY: usize = 2_400;
+
+/// The longest value a [`Backend`] has to take.
+///
+/// Layers above cut what is longer into chunks of half that, and a header. On sled a leaf holds up to 20 entries
+/// and must stay below the same bound.
+pub const MAX_VALUE: usize = 32 * 1024;
 
 /// A medium that keeps bytes in the order of their keys. Deliberately dumb: snapshots, conflicts, sequence
 /// numbers and groups are made above it, once, for all backends.
 ///
+/// [`pivotdb::testing::conformance`](crate) checks what of this can be checked from outside.
+///
 /// # Obligations
 ///
+/// * Keys are ordered as unsigned bytes, a prefix before what it is a prefix of. Every key up to [`MAX_KEY`] and every value up to
+///   [`MAX_VALUE`] is taken, the empty ones too. What is longer may be refused, whole, as [`Failure::TooLarge`].
 /// * Reads ([`get`](Self::get), [`get_many`](Self::get_many), [`page`](Self::page)) may be called from any thread at any time,
 ///   also while [`apply`](Self::apply), [`flush`](Self::flush) or [`sync`](Self::sync) runs, and must not wait for `flush` or `sync`.
 /// * `apply` and `flush` are never called while another `apply` or `flush` runs. `sync` may overlap an `apply`, never another `sync`.
 /// * A read that begins after an `apply` has returned sees all of it. A [`get`](Self::get) during an `apply` sees the key before or after it.
-///   Nothing more is asked: a page read during an `apply` may mix both states, since the layer above mends that.
+///   Nothing more is asked: a page read during an `apply` may mix both states, since the layer above mends that; but it is in
+///   order, gives no key twice, and misses none that the `apply` leaves alone.
 /// * After `flush` and then `sync` have both returned `Ok`, every `apply` that had returned before that `flush` survives a power cut.
 /// * After a crash, what a reopened backend holds is the result of a prefix of the `apply` calls, each whole.
-/// * After an error from `apply`, `flush` or `sync` no further write is attempted on this object; reads go on.
+/// * After an error from `apply`, `flush` or `sync` no further write is attempted on this object; reads go on, as far as they can.
+/// * Dropping it ends in bounded time, also on a medium that no longer answers, and makes nothing durable that was not.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The value at `key`.
     ///
@@ -166,6 +187,36 @@ pub struct Batch {
     pub writes: std::collections::BTreeMap<Bytes, Option<Bytes>>,
 }
 
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        (**self).get(key)
+    }
+
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, BackendError> {
+        (**self).get_many(keys)
+    }
+
+    fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError> {
+        (**self).page(range, direction, limit)
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), BackendError> {
+        (**self).apply(batch)
+    }
+
+    fn flush(&self) -> Result<(), BackendError> {
+        (**self).flush()
+    }
+
+    fn sync(&self) -> Result<(), BackendError> {
+        (**self).sync()
+    }
+
+    fn size_on_disk(&self) -> Option<u64> {
+        (**self).size_on_disk()
+    }
+}
+
 /// Why a backend could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -176,6 +227,36 @@ pub struct BackendError {
     pub message: &'static str,
     /// The cause.
     pub source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl BackendError {
+    /// One without a cause.
+    #[must_use]
+    pub fn new(failure: Failure, message: &'static str) -> Self {
+        Self { failure, message, source: None }
+    }
+
+    /// One with the operating system's error as its cause: [`Failure::OutOfSpace`] where that says so, else [`Failure::Io`].
+    #[must_use]
+    pub fn io(message: &'static str, source: io::Error) -> Self {
+        let failure = if is_out_of_space(&source) { Failure::OutOfSpace } else { Failure::Io };
+        Self::new(failure, message).with_source(source)
+    }
+
+    /// The same, with its cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+/// Whether the medium, a quota or the file's largest size is used up.
+pub(crate) fn is_out_of_space(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }
 
 /// What kind of failure a [`BackendError`] is.
@@ -190,6 +271,21 @@ pub enum Failure {
     Corrupt,
     /// The backend itself is broken: it panicked or contradicted itself.
     Broken,
+    /// A key is longer than [`MAX_KEY`] or a value longer than [`MAX_VALUE`]; nothing was changed.
+    TooLarge,
+}
+
+impl Failure {
+    /// What a program is told.
+    pub(crate) const fn kind(self) -> ErrorKind {
+        match self {
+            // A backend that breaks is one that met what it does not expect of its medium.
+            Self::Io | Self::Broken => ErrorKind::Io,
+            Self::OutOfSpace => ErrorKind::OutOfSpace,
+            Self::Corrupt => ErrorKind::Corrupt,
+            Self::TooLarge => ErrorKind::TooLarge,
+        }
+    }
 }
 
 #[cfg(test)]
