@@ -50,11 +50,7 @@ pub(crate) struct Poison {
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
         let kind = match &error {
-            StorageError::Backend(cause) => match cause.failure {
-                Failure::OutOfSpace => ErrorKind::OutOfSpace,
-                Failure::Corrupt => ErrorKind::Corrupt,
-                Failure::Io | Failure::Broken => ErrorKind::Io,
-            },
+            StorageError::Backend(cause) => cause.failure.kind(),
             StorageError::CheckFailed { .. } => ErrorKind::Conflict,
             StorageError::TooLarge { .. } => ErrorKind::TooLarge,
             StorageError::CounterUnderflow | StorageError::DamagedMeta => ErrorKind::Corrupt,
