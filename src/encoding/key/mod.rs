@@ -7,3 +7,4 @@ pub(crate) mod error;
 mod escape;
 pub(crate) mod id;
 pub(crate) mod space;
+pub(crate) mod value;
