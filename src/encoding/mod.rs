@@ -8,3 +8,4 @@
 pub(crate) mod body;
 pub(crate) mod envelope;
 pub(crate) mod key;
+pub(crate) mod text;

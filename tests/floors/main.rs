@@ -46,9 +46,13 @@ const MAP: Map = Map {
                 "documentation",     // text only
             ],
         ),
-        ("encoding", &["key", "body envelope"]),
+        ("encoding", &["key text", "body envelope"]),
     ],
-    confined: &[("bincode", &["encoding::envelope"]), ("sled", &["storage::bytes", "storage::sled"])],
+    confined: &[
+        ("bincode", &["encoding::envelope"]),
+        ("json_event_parser", &["encoding::text"]),
+        ("sled", &["storage::bytes", "storage::sled"]),
+    ],
 };
 
 fn sources() -> std::io::Result<BTreeMap<String, String>> {
