@@ -3,8 +3,10 @@
 
 mod encoding;
 mod error;
+mod evolution;
 mod model;
 mod storage;
+mod value;
 
 pub mod documentation;
 
@@ -20,7 +22,13 @@ pub mod backend {
 pub use crate::error::context::Context;
 pub use crate::error::error::{Error, Result};
 pub use crate::error::kind::ErrorKind;
+pub use crate::evolution::context::StepContext;
+pub use crate::evolution::evolution::Evolution;
+pub use crate::evolution::function::{Function, Outcome};
+pub use crate::evolution::op::Op;
+pub use crate::evolution::step::StepBody;
 pub use crate::model::id::DocumentId;
 pub use crate::model::revision::Revision;
 pub use crate::model::stamp::{Fingerprint, Stamp};
 pub use crate::model::time::Timestamp;
+pub use crate::value::path::{InvalidPath, Path, ToPath};

@@ -1,4 +1,7 @@
 //! Long documents, rendered here so that they are versioned, searched and linked with the code.
 
+#[doc = include_str!("evolution.md")]
+pub mod evolution {}
+
 #[doc = include_str!("format.md")]
 pub mod format {}

@@ -1,0 +1,260 @@
+//! Evolutions.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::error::error::{Error, Result};
+use crate::error::kind::ErrorKind;
+use crate::evolution::function::Function;
+use crate::evolution::invalid::{Flaw, InvalidEvolution};
+use crate::evolution::json;
+use crate::evolution::op::Repr;
+use crate::evolution::step::{Code, Step, StepBody};
+use crate::model::name;
+
+/// All steps of a kind, in order. The first leads from schema version 1 to 2.
+///
+/// Steps that documents have crossed are not edited but added to: each document remembers the steps it was written
+/// with, and an edited step is another step.
+///
+/// ```
+/// use pivotdb::{Evolution, Op};
+///
+/// let evolution = Evolution::new()
+///     .step("call it email", [Op::rename("mail", "email")])
+///     .step("contact", [Op::move_field("phone", "contact.phone"), Op::remove("fax")]);
+/// assert_eq!(evolution.schema_version(), 3);
+/// evolution.check()?;
+/// # Ok::<(), pivotdb::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Evolution {
+    pub(crate) steps: Vec<Arc<Step>>,
+}
+
+impl Evolution {
+    /// Without steps: schema version 1.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One step more: an [`Op`](crate::Op) or several, a [`Function`], or a pair of both, in which the ops come first. `name` says what the
+    /// step is for, in errors and reports; no two steps share one.
+    #[must_use]
+    pub fn step(mut self, name: &str, body: impl Into<StepBody>) -> Self {
+        let StepBody { ops, function } = body.into();
+        let code = function.map_or(Code::None, Code::Own);
+        self.steps.push(Arc::new(Step { name: name.to_owned(), ops, code }));
+        self
+    }
+
+    /// The schema version the steps lead to.
+    #[must_use]
+    pub fn schema_version(&self) -> u32 {
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// Whether the steps make sense. A store asks the same when the evolution is registered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidEvolution`], with step and op: a malformed path, a rename onto itself or out of its object, a move of something into
+    /// itself, the name of a step or the identity of a function empty or used twice.
+    pub fn check(&self) -> Result<()> {
+        Ok(self.find_flaw()?)
+    }
+
+    pub(crate) fn find_flaw(&self) -> Result<(), InvalidEvolution> {
+        let mut names = HashSet::new();
+        let mut functions: HashMap<&str, &Function> = HashMap::new();
+        for (number, step) in self.steps.iter().enumerate() {
+            let flawed = |op, flaw| Err(InvalidEvolution { step: step.name.clone(), op, flaw });
+            if let Some(reason) = name::flaw(&step.name) {
+                return flawed(None, Flaw::Name(reason));
+            }
+            if !names.insert(&*step.name) {
+                return flawed(None, Flaw::DuplicateName);
+            }
+            if u32::try_from(number).map_or(true, |number| number >= u32::MAX - 1) {
+                return flawed(None, Flaw::TooMany);
+            }
+            for (position, op) in step.ops.iter().enumerate() {
+                if let Repr::Flawed(_, flaw) = &op.0 {
+                    return flawed(Some(op.label(position)), Flaw::Op(flaw.clone()));
+                }
+            }
+            if let Code::Own(function) = &step.code {
+                if function.identity().is_empty() {
+                    return flawed(None, Flaw::NoIdentity);
+                }
+                let known = functions.insert(function.identity(), function);
+                if known.is_some_and(|known| !known.same_as(function)) {
+                    return flawed(None, Flaw::DuplicateIdentity);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The evolution written as `text`: a list of steps, each with a name and a list of ops.
+    ///
+    /// ```
+    /// # use pivotdb::Evolution;
+    /// let steps = r#"[{"name": "call it email", "ops": [{"op": "rename", "from": "mail", "to": "email"}]}]"#;
+    /// assert_eq!(Evolution::from_json(steps)?.schema_version(), 2);
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidText`], with line and column, where `text` is not JSON; [`ErrorKind::InvalidEvolution`] where it is not such a
+    /// list, an op is unknown or malformed, or the steps do not [make sense](Self::check).
+    pub fn from_json(text: &str) -> Result<Self> {
+        let json: Value = serde_json::from_str(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            Error::new(ErrorKind::InvalidText, "the steps are not JSON")
+                .with_detail("line", line)
+                .with_detail("column", column)
+                .with_source(error)
+        })?;
+        let steps = json
+            .as_array()
+            .ok_or_else(|| Error::new(ErrorKind::InvalidEvolution, "the steps are not a list"))?;
+        let mut evolution = Self::new();
+        for (number, json) in steps.iter().enumerate() {
+            let step = json::to_step(json).map_err(|(position, flaw)| {
+                let name = json.get("name").and_then(Value::as_str);
+                let op = position.map(|position| {
+                    let op = json.pointer(&format!("/ops/{position}/op")).and_then(Value::as_str);
+                    format!("{} ({})", position.saturating_add(1), op.unwrap_or("unnamed"))
+                });
+                let step = name.map_or_else(|| format!("number {}", number.saturating_add(1)), str::to_owned);
+                InvalidEvolution { step, op, flaw: Flaw::Op(flaw) }
+            })?;
+            evolution.steps.push(Arc::new(step));
+        }
+        evolution.check()?;
+        Ok(evolution)
+    }
+
+    /// The steps as [`from_json`](Self::from_json) reads them, one op a line.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidEvolution`] where the steps do not [make sense](Self::check), or one has a function: that is Rust, not data.
+    pub fn to_json(&self) -> Result<String> {
+        self.check()?;
+        let mut text = "[".to_owned();
+        for (number, step) in self.steps.iter().enumerate() {
+            if step.code.identity().is_some() {
+                return Err(Error::new(ErrorKind::InvalidEvolution, "a function cannot be written as JSON")
+                    .with_step(&step.name));
+            }
+            text.push_str(if number == 0 { "\n" } else { ",\n" });
+            text.push_str(&format!("  {{\"name\": {}, \"ops\": [", Value::from(step.name.as_str())));
+            for (position, op) in step.ops.iter().enumerate() {
+                text.push_str(if position == 0 { "\n    " } else { ",\n    " });
+                text.push_str(&json::from_op(op).unwrap_or_default().to_string());
+            }
+            text.push_str(if step.ops.is_empty() { "]}" } else { "\n  ]}" });
+        }
+        text.push_str(if self.steps.is_empty() { "]\n" } else { "\n]\n" });
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::evolution::op::Op;
+
+    #[test]
+    fn senseless_steps_are_refused_by_name() {
+        let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+        let function = |identity: &str| Function::new(identity, |_, _| ());
+        let shared = function("f");
+        let refused: [(StepBody, &str); 14] = [
+            (Op::rename("a", "a").into(), "1 (rename)"),
+            (Op::rename("a", "/a").into(), "1 (rename)"),
+            (Op::rename("a", "b.a").into(), "1 (rename)"),
+            (Op::rename("a", "b..a").into(), "1 (rename)"),
+            (Op::rename("", "a").into(), "1 (rename)"),
+            (Op::move_field("a", "a.b").into(), "1 (move)"),
+            (Op::move_field("a.b.c", "a").into(), "1 (move)"),
+            (Op::move_field("a", "").into(), "1 (move)"),
+            (Op::add("", 1).into(), "1 (add)"),
+            (Op::add("a", deep).into(), "1 (add)"),
+            (Op::remove("/~2").into(), "1 (remove)"),
+            ([Op::remove("a"), Op::remove("")].into(), "2 (remove)"),
+            (function("").into(), ""),
+            (function("f").into(), ""),
+        ];
+        for (body, op) in refused {
+            let error = Evolution::new()
+                .step("fine", (Op::add("x", 1), shared.clone()))
+                .step("fine too", shared.clone())
+                .step("senseless", body)
+                .check()
+                .unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidEvolution, "{error}");
+            assert_eq!(error.context().step(), Some("senseless"), "{error}");
+            assert_eq!(error.context().op().unwrap_or_default(), op, "{error}");
+        }
+        for name in ["", "a\nb", "twice"] {
+            let error = Evolution::new().step("twice", []).step(name, Vec::new()).check().unwrap_err();
+            assert_eq!((error.kind(), error.context().step()), (ErrorKind::InvalidEvolution, Some(name)));
+        }
+    }
+
+    #[test]
+    fn json_reads_back() {
+        let evolution = Evolution::new()
+            .step("one", [Op::rename("/a.b", "/"), Op::add("x", json!({"b": [1.5], "a": null}))])
+            .step("\"two\"", [Op::remove("a.b"), Op::move_field("a", "/~0/~1")])
+            .step("three", []);
+        let text = evolution.to_json().unwrap();
+        let read = Evolution::from_json(&text).unwrap();
+        assert_eq!(read.to_json().unwrap(), text);
+        for (read, written) in read.steps.iter().zip(&evolution.steps) {
+            assert_eq!((&read.name, &read.ops), (&written.name, &written.ops));
+        }
+        assert_eq!(Evolution::from_json("[]").unwrap().to_json().unwrap(), "[]\n");
+        assert!(evolution.step("f", Function::new("f", |_, _| ())).to_json().is_err());
+    }
+
+    #[test]
+    fn malformed_json_is_refused_where_it_is_malformed() {
+        let error = Evolution::from_json("[\n{,}]").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidText);
+        assert_eq!(
+            (error.context().detail("line"), error.context().detail("column")),
+            (Some("2"), Some("2"))
+        );
+        for (text, step, op) in [
+            ("{}", None, None),
+            ("[1]", Some("number 1"), None),
+            (r#"[{"name": "a", "ops": []}, {"ops": []}]"#, Some("number 2"), None),
+            (r#"[{"name": 1, "ops": []}]"#, Some("number 1"), None),
+            (r#"[{"name": "a"}]"#, Some("a"), None),
+            (r#"[{"name": "a", "ops": {}}]"#, Some("a"), None),
+            (r#"[{"name": "a", "ops": [], "function": "f"}]"#, Some("a"), None),
+            (r#"[{"name": "a", "ops": [{"op": "add", "path": "a"}]}]"#, Some("a"), Some("1 (add)")),
+            (r#"[{"name": "a", "ops": [{"op": "remove", "path": "a."}]}]"#, Some("a"), Some("1 (remove)")),
+            (
+                r#"[{"name": "a", "ops": [{"op": "remove", "path": "a", "x": 1}]}]"#,
+                Some("a"),
+                Some("1 (remove)"),
+            ),
+            (r#"[{"name": "a", "ops": [{"op": "remove", "path": 1}]}]"#, Some("a"), Some("1 (remove)")),
+            (r#"[{"name": "a", "ops": [{"op": "fly"}]}]"#, Some("a"), Some("1 (fly)")),
+            (r#"[{"name": "a", "ops": [1]}]"#, Some("a"), Some("1 (unnamed)")),
+            (r#"[{"name": "a", "ops": []}, {"name": "a", "ops": []}]"#, Some("a"), None),
+        ] {
+            let error = Evolution::from_json(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidEvolution, "{text}");
+            assert_eq!((error.context().step(), error.context().op()), (step, op), "{text}");
+        }
+    }
+}

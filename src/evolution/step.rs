@@ -1,0 +1,70 @@
+//! Steps.
+
+use std::sync::Arc;
+
+use crate::evolution::function::Function;
+use crate::evolution::op::Op;
+
+/// How one schema version becomes the next: ops, then a function.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) code: Code,
+}
+
+/// The function of a step.
+#[derive(Debug, Clone)]
+pub(crate) enum Code {
+    None,
+    Own(Function),
+    /// Another program's: only the identity is known.
+    Recorded(Arc<str>),
+}
+
+impl Code {
+    pub(crate) fn identity(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Own(function) => Some(function.identity()),
+            Self::Recorded(identity) => Some(identity),
+        }
+    }
+}
+
+/// What a step consists of: made from an [`Op`] or several, from a [`Function`], or from a pair of both, in which the ops come first.
+#[derive(Debug, Clone)]
+pub struct StepBody {
+    pub(crate) ops: Vec<Op>,
+    pub(crate) function: Option<Function>,
+}
+
+impl From<Op> for StepBody {
+    fn from(op: Op) -> Self {
+        Self { ops: vec![op], function: None }
+    }
+}
+
+impl From<Vec<Op>> for StepBody {
+    fn from(ops: Vec<Op>) -> Self {
+        Self { ops, function: None }
+    }
+}
+
+impl<const N: usize> From<[Op; N]> for StepBody {
+    fn from(ops: [Op; N]) -> Self {
+        Self { ops: ops.into(), function: None }
+    }
+}
+
+impl From<Function> for StepBody {
+    fn from(function: Function) -> Self {
+        Self { ops: Vec::new(), function: Some(function) }
+    }
+}
+
+impl<O: Into<Self>> From<(O, Function)> for StepBody {
+    fn from((ops, function): (O, Function)) -> Self {
+        Self { ops: ops.into().ops, function: Some(function) }
+    }
+}
