@@ -4,4 +4,6 @@ pub(crate) mod backend;
 pub(crate) mod bytes;
 pub(crate) mod commit;
 pub(crate) mod memory;
+#[cfg(feature = "sled")]
+pub(crate) mod sled;
 pub(crate) mod watermark;
