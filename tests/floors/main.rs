@@ -46,6 +46,7 @@ const MAP: Map = Map {
                 "documentation",     // text only
             ],
         ),
+        ("storage", &["commit", "memory sled", "backend watermark", "bytes"]),
         ("encoding", &["key text", "body envelope"]),
     ],
     confined: &[
