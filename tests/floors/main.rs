@@ -51,7 +51,7 @@ const MAP: Map = Map {
     ],
     confined: &[
         ("bincode", &["encoding::envelope"]),
-        ("json_event_parser", &["encoding::text"]),
+        ("json_event_parser", &["encoding::body::json_text", "encoding::text"]),
         ("sled", &["storage::bytes", "storage::sled"]),
     ],
 };

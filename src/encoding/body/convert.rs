@@ -9,7 +9,7 @@ use crate::encoding::body::limits::Limits;
 use crate::encoding::body::members::Members;
 use crate::encoding::body::node::Node;
 use crate::encoding::body::number::Number;
-use crate::encoding::body::raw::{Raw, View};
+use crate::encoding::body::raw::{Raw, View, key_twice};
 
 impl Raw<'_> {
     /// As serde_json has it.
@@ -63,12 +63,13 @@ fn raw_to_value(raw: Raw<'_>, depth: usize) -> Result<Value, BodyError> {
         }
         View::Object(entries) => {
             let depth = deeper(depth)?;
-            raw.check_keys()?;
             let mut object = Map::new();
             for entry in entries {
                 let (key, value) = entry?;
                 let value = raw_to_value(value, depth).map_err(|error| error.under_key(key))?;
-                object.insert(key.to_owned(), value);
+                if object.insert(key.to_owned(), value).is_some() {
+                    return Err(key_twice(key.as_bytes()));
+                }
             }
             Value::Object(object)
         }

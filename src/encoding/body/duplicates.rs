@@ -2,53 +2,49 @@
 
 use crate::encoding::body::token;
 
-/// Up to here keys are compared with each other, beyond it they are sorted.
+/// Up to here a key is compared with those before it, beyond it all are sorted.
 const FEW: usize = 32;
 
-/// The first key found twice among the members in `content`; `Err` where the members' own bytes are malformed.
+/// A key found twice among the members in `content`; `Err` where the members' own bytes are malformed.
 ///
-/// One pass and no allocation where keys ascend, or where no two fall into the same of 256 classes; a pass over the
-/// earlier keys for each that does, up to [`FEW`]; a sort of 4 bytes a member otherwise.
+/// One pass and no allocation where no two keys fall into the same of 256 classes; a pass over the earlier keys for each that
+/// does, up to [`FEW`]; beyond it one more pass where keys ascend, and a sort of 8 bytes a member where they do not.
 pub(super) fn find(content: &[u8]) -> Result<Option<&[u8]>, Malformed> {
-    let mut seen = Classes::default();
-    let mut keys: [&[u8]; FEW] = [&[]; FEW];
-    let mut ascending = true;
-    let mut suspect = false;
-    let mut last: Option<&[u8]> = None;
+    let mut classes = Classes::default();
     let mut rest = content;
-    let mut index = 0;
+    let mut passed = 0;
     while !rest.is_empty() {
         let (key, _) = token::take_member(&mut rest).ok_or(Malformed)?;
-        ascending = ascending && last.is_none_or(|last| last < key);
-        last = Some(key);
-        if seen.insert(key) {
-            suspect = true;
-            let earlier = keys.get(..index).unwrap_or_default();
-            if earlier.contains(&key) {
+        if classes.insert(key) {
+            if passed >= FEW {
+                return among_many(content);
+            }
+            if is_among(key, content, passed) {
                 return Ok(Some(key));
             }
         }
-        if let Some(slot) = keys.get_mut(index) {
-            *slot = key;
-        } else if suspect && !ascending {
-            return among_many(content);
-        }
-        index += 1;
+        passed += 1;
     }
     Ok(None)
 }
 
+/// Whether `key` is one of the first `count` keys.
+fn is_among(key: &[u8], content: &[u8], count: usize) -> bool {
+    let mut rest = content;
+    (0..count).any(|_| token::take_member(&mut rest).is_some_and(|(earlier, _)| earlier == key))
+}
+
 /// Classes of keys met so far. Two keys in one class need not be equal; two in different classes are not.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Classes([u64; 4]);
 
 impl Classes {
-    /// Whether the key's class had been met before.
-    #[inline]
+    /// Whether the key's class had been met before. Always inlined: for a key known at compile time little remains.
+    #[inline(always)]
     pub(super) fn insert(&mut self, key: &[u8]) -> bool {
-        let hash = hash(key);
-        let bit = 1 << (hash & 63);
-        match self.0.get_mut((hash >> 6) as usize & 3) {
+        let class = class(key);
+        let bit = 1 << (class & 63);
+        match self.0.get_mut(usize::from(class >> 6)) {
             Some(word) => {
                 let met = *word & bit != 0;
                 *word |= bit;
@@ -60,33 +56,67 @@ impl Classes {
 }
 
 /// Cheap and weak: what it mistakes costs a comparison, never an answer.
-#[inline]
-fn hash(key: &[u8]) -> u8 {
-    let word = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(front), Some(back)) => u64::from_le_bytes(*front) ^ u64::from_le_bytes(*back).rotate_left(23),
-        _ => key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+#[inline(always)]
+fn class(key: &[u8]) -> u8 {
+    let word = if let (Some(front), Some(back)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        u64::from_le_bytes(*front) ^ u64::from_le_bytes(*back).rotate_left(23)
+    } else if let (Some(front), Some(back)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        u64::from(u32::from_le_bytes(*front)) << 32 | u64::from(u32::from_le_bytes(*back))
+    } else {
+        let byte = |index| key.get(index).copied().map_or(0, u64::from);
+        byte(0) | byte(1) << 8 | byte(2) << 16
     };
     ((word ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 
 #[cold]
 fn among_many(content: &[u8]) -> Result<Option<&[u8]>, Malformed> {
-    let mut offsets: Vec<u32> = Vec::new();
+    if ascend(content)? {
+        return Ok(None);
+    }
+    // A hash, and where the member begins.
+    let mut members: Vec<(u32, u32)> = Vec::new();
     let mut rest = content;
     while !rest.is_empty() {
-        offsets.push(u32::try_from(content.len() - rest.len()).map_err(|_| Malformed)?);
-        token::take_member(&mut rest).ok_or(Malformed)?;
+        let offset = u32::try_from(content.len() - rest.len()).map_err(|_| Malformed)?;
+        let (key, _) = token::take_member(&mut rest).ok_or(Malformed)?;
+        members.push((hash(key), offset));
     }
     let key_at = |offset: u32| {
         let mut rest = content.get(offset as usize..).unwrap_or_default();
         token::take_counted(&mut rest).unwrap_or_default()
     };
-    offsets.sort_unstable_by_key(|&offset| key_at(offset));
-    let twice = offsets.windows(2).find_map(|pair| match pair {
-        &[one, other] if key_at(one) == key_at(other) => Some(key_at(one)),
+    // Keys decide where hashes do not, so keys chosen to have equal hashes cost no more than a sort by key.
+    members
+        .sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| key_at(one.1).cmp(key_at(other.1))));
+    let twice = members.windows(2).find_map(|pair| match pair {
+        [one, other] if one.0 == other.0 && key_at(one.1) == key_at(other.1) => Some(key_at(one.1)),
         _ => None,
     });
     Ok(twice)
+}
+
+fn hash(key: &[u8]) -> u32 {
+    let (words, rest) = key.as_chunks::<8>();
+    let rest = rest.iter().fold(key.len() as u64, |word, &byte| word << 8 | u64::from(byte));
+    let mixed = words.iter().fold(rest, |hash, word| {
+        (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    });
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// Whether each key is greater than the one before it.
+fn ascend(content: &[u8]) -> Result<bool, Malformed> {
+    let mut rest = content;
+    let mut last: Option<&[u8]> = None;
+    while !rest.is_empty() {
+        let (key, _) = token::take_member(&mut rest).ok_or(Malformed)?;
+        if last.is_some_and(|last| last >= key) {
+            return Ok(false);
+        }
+        last = Some(key);
+    }
+    Ok(true)
 }
 
 /// A member's own bytes are malformed.

@@ -63,6 +63,11 @@ impl BodyError {
     }
 
     #[cold]
+    pub(crate) fn refused(message: impl fmt::Display) -> Self {
+        Self::new(Fault::Refused { message: message.to_string().into() })
+    }
+
+    #[cold]
     pub(crate) fn mismatch(message: impl fmt::Display) -> Self {
         Self::new(Fault::Mismatch { message: message.to_string().into() })
     }
@@ -87,9 +92,8 @@ impl BodyError {
 
     /// The same error, seen from the object that has the value as `key`.
     #[cold]
-    pub(crate) fn under_key(mut self, key: &str) -> Self {
-        self.0.path.push(Segment::Key(key.into()));
-        self
+    pub(crate) fn under_key(self, key: &str) -> Self {
+        self.under(Segment::Key(key.into()))
     }
 
     /// The same error, seen from the object that has the value as a key which need not be UTF-8.
@@ -100,8 +104,15 @@ impl BodyError {
 
     /// The same error, seen from the array that has the value at `index`.
     #[cold]
-    pub(crate) fn under_index(mut self, index: usize) -> Self {
-        self.0.path.push(Segment::Index(index));
+    pub(crate) fn under_index(self, index: usize) -> Self {
+        self.under(Segment::Index(index))
+    }
+
+    fn under(mut self, segment: Segment) -> Self {
+        // Where a body became too large says more about buffers than about the body.
+        if !matches!(self.0.fault, Fault::TooLarge { .. }) {
+            self.0.path.push(segment);
+        }
         self
     }
 }
@@ -121,6 +132,18 @@ impl fmt::Display for BodyError {
 }
 
 impl std::error::Error for BodyError {}
+
+impl serde::ser::Error for BodyError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::refused(message)
+    }
+}
+
+impl serde::de::Error for BodyError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::mismatch(message)
+    }
+}
 
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {

@@ -1,6 +1,7 @@
 //! Numbers as text, and as serde_json has them.
 
 use crate::encoding::body::error::BodyError;
+use crate::encoding::body::writer::Writer;
 
 /// A number that a body can hold.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,27 +17,17 @@ impl Number {
     /// The number that `text`, in JSON's grammar, stands for: an integer exactly, if it is written as one, otherwise the nearest
     /// float. As in serde_json, `-0` is the float.
     pub(super) fn parse(text: &str) -> Result<Self, BodyError> {
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(digits) => (true, digits),
-            None => (false, text),
+        let integer = match form(text) {
+            None => return Err(BodyError::not_representable("a number that is not in JSON's grammar")),
+            Some(Form::Integer) if text != "-0" => text,
+            Some(_) => return nearest(text).map(Self::Float),
         };
-        let rest = digits.trim_start_matches(|c: char| c.is_ascii_digit());
-        let whole = digits.strip_suffix(rest).unwrap_or_default();
-        if whole.is_empty() || (whole.len() > 1 && whole.starts_with('0')) || !is_fraction_and_exponent(rest)
-        {
-            return Err(BodyError::not_representable("a number that is not in JSON's grammar"));
-        }
-        if !rest.is_empty() || text == "-0" {
-            let float: f64 = text.parse().unwrap_or(f64::INFINITY);
-            return if float.is_finite() {
-                Ok(Self::Float(float))
-            } else {
-                Err(BodyError::not_representable("a number beyond the largest float"))
-            };
-        }
-        let integer =
-            if negative { text.parse().map(Self::Negative) } else { text.parse().map(Self::Unsigned) };
-        integer.map_err(|_| integer_out_of_range())
+        let parsed = if integer.starts_with('-') {
+            integer.parse().map(Self::Negative)
+        } else {
+            integer.parse().map(Self::Unsigned)
+        };
+        parsed.map_err(|_| integer_out_of_range())
     }
 
     /// What serde_json holds, which is text when some dependency has switched on its `arbitrary_precision`.
@@ -56,6 +47,15 @@ impl Number {
         }
     }
 
+    /// Writes it.
+    pub(super) fn write(self, writer: &mut Writer) -> Result<(), BodyError> {
+        match self {
+            Self::Unsigned(n) => writer.unsigned(n),
+            Self::Negative(n) => writer.integer(n),
+            Self::Float(float) => writer.float(float),
+        }
+    }
+
     /// As serde_json holds it.
     pub(super) fn to_json(self) -> serde_json::Value {
         match self {
@@ -72,15 +72,41 @@ pub(super) fn integer_out_of_range() -> BodyError {
     BodyError::not_representable("an integer outside 64 bits")
 }
 
-/// `.5`, `e5`, `.5E-5` or nothing.
-fn is_fraction_and_exponent(text: &str) -> bool {
+/// How a number is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Integer,
+    /// With a fraction or an exponent.
+    Decimal,
+}
+
+/// How `text` is written; `None` where it is not in JSON's grammar.
+pub(super) fn form(text: &str) -> Option<Form> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let rest = digits.trim_start_matches(|c: char| c.is_ascii_digit());
+    let whole = digits.strip_suffix(rest)?;
+    if whole.is_empty() || (whole.len() > 1 && whole.starts_with('0')) {
+        return None;
+    }
+    if rest.is_empty() {
+        return Some(Form::Integer);
+    }
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (fraction, exponent) = match text.split_once(['e', 'E']) {
+    let (fraction, exponent) = match rest.split_once(['e', 'E']) {
         Some((fraction, exponent)) => (fraction, Some(exponent)),
-        None => (text, None),
+        None => (rest, None),
     };
-    (fraction.is_empty() || fraction.strip_prefix('.').is_some_and(is_digits))
-        && exponent.is_none_or(|exponent| is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
+    let is_decimal = (fraction.is_empty() || fraction.strip_prefix('.').is_some_and(is_digits))
+        && exponent.is_none_or(|exponent| is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)));
+    is_decimal.then_some(Form::Decimal)
+}
+
+/// The float nearest to a number in JSON's grammar.
+pub(super) fn nearest(text: &str) -> Result<f64, BodyError> {
+    match text.parse::<f64>() {
+        Ok(float) if float.is_finite() => Ok(float),
+        _ => Err(BodyError::not_representable("a number beyond the largest float")),
+    }
 }
 
 #[cfg(test)]

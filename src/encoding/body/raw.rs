@@ -276,9 +276,14 @@ impl<'a> Iterator for UncheckedEntries<'a> {
 pub(super) fn check_keys(content: &[u8]) -> Result<(), BodyError> {
     match duplicates::find(content) {
         Ok(None) => Ok(()),
-        Ok(Some(key)) => Err(BodyError::malformed("a key occurs twice in its object").under_key_bytes(key)),
+        Ok(Some(key)) => Err(key_twice(key)),
         Err(_) => Err(malformed_value()),
     }
+}
+
+#[cold]
+pub(super) fn key_twice(key: &[u8]) -> BodyError {
+    BodyError::malformed("a key occurs twice in its object").under_key_bytes(key)
 }
 
 #[inline]

@@ -26,11 +26,20 @@ pub(super) enum Token<'a> {
 pub(super) fn take<'a>(bytes: &mut &'a [u8]) -> Option<Token<'a>> {
     let (&first, rest) = bytes.split_first()?;
     *bytes = rest;
-    Some(match first {
-        tag::SMALL..=tag::SMALL_END => Token::Unsigned(u64::from(first - tag::SMALL)),
+    match first {
+        tag::SMALL..=tag::SMALL_END => Some(Token::Unsigned(u64::from(first - tag::SMALL))),
         tag::SHORT_STRING..=tag::SHORT_STRING_END => {
-            Token::String(take_bytes(bytes, u64::from(first - tag::SHORT_STRING))?)
+            let (string, rest) = rest.split_at_checked(usize::from(first - tag::SHORT_STRING))?;
+            *bytes = rest;
+            Some(Token::String(string))
         }
+        _ => take_tagged(first, bytes),
+    }
+}
+
+/// What follows a tag that holds nothing but itself.
+fn take_tagged<'a>(tag: u8, bytes: &mut &'a [u8]) -> Option<Token<'a>> {
+    Some(match tag {
         tag::NULL => Token::Null,
         tag::FALSE => Token::Bool(false),
         tag::TRUE => Token::Bool(true),
@@ -55,18 +64,13 @@ pub(super) fn take<'a>(bytes: &mut &'a [u8]) -> Option<Token<'a>> {
 #[inline]
 pub(super) fn take_counted<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = varint::take(bytes)?;
-    take_bytes(bytes, len)
+    let (taken, rest) = bytes.split_at_checked(usize::try_from(len).ok()?)?;
+    *bytes = rest;
+    Some(taken)
 }
 
 /// Takes the member at the front: its key, which is not known to be UTF-8, and its value.
 #[inline]
 pub(super) fn take_member<'a>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], Token<'a>)> {
     Some((take_counted(bytes)?, take(bytes)?))
-}
-
-#[inline]
-fn take_bytes<'a>(bytes: &mut &'a [u8], len: u64) -> Option<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(usize::try_from(len).ok()?)?;
-    *bytes = rest;
-    Some(taken)
 }

@@ -12,17 +12,14 @@ pub(super) const fn len(n: u64) -> usize {
 
 /// The bytes of `n`, of which the first `len` count.
 #[inline]
-pub(super) fn encode(mut n: u64) -> ([u8; MAX_LEN], usize) {
+pub(super) fn encode(n: u64) -> ([u8; MAX_LEN], usize) {
+    let len = len(n);
     let mut bytes = [0; MAX_LEN];
-    let mut len = 0;
-    for byte in &mut bytes {
-        len += 1;
-        *byte = (n & 0x7f) as u8;
-        n >>= 7;
-        if n == 0 {
-            break;
-        }
-        *byte |= 0x80;
+    for (index, byte) in bytes.iter_mut().enumerate().take(len) {
+        *byte = (n >> (7 * index)) as u8 | 0x80;
+    }
+    if let Some(last) = bytes.get_mut(len - 1) {
+        *last &= 0x7f;
     }
     (bytes, len)
 }
@@ -33,9 +30,13 @@ pub(super) fn push(buffer: &mut Vec<u8>, n: u64) {
     if n < 0x80 {
         buffer.push(n as u8);
     } else {
-        let (bytes, len) = encode(n);
-        buffer.extend(bytes.iter().take(len));
+        push_long(buffer, n);
     }
+}
+
+fn push_long(buffer: &mut Vec<u8>, n: u64) {
+    let (bytes, len) = encode(n);
+    buffer.extend_from_slice(bytes.get(..len).unwrap_or_default());
 }
 
 /// Reads a number from the front of `bytes`; `None` when it is cut short, too large, or longer than it needs to be.

@@ -1,10 +1,15 @@
 //! Writing a body, value by value.
 
+use std::fmt::{self, Write};
+
 use crate::encoding::body::duplicates;
 use crate::encoding::body::error::{BodyError, Fault};
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::raw::Raw;
-use crate::encoding::body::{tag, varint};
+use crate::encoding::body::{tag, token, varint};
+
+/// As much as many a document needs, so that small ones are not moved while they grow.
+const FIRST_ALLOCATION: usize = 512;
 
 /// Appends one value to a buffer. Lengths stand before contents: one byte is kept for each, and the content moves
 /// up where that is not enough, so a value costs at most depth x size.
@@ -17,6 +22,8 @@ pub(crate) struct Writer {
     start: usize,
     depth: usize,
     limits: Limits,
+    /// Whether a child could not be written, so that what has been is not what was meant.
+    failed: bool,
 }
 
 /// A container that has been begun and must be [ended](Writer::end).
@@ -36,15 +43,12 @@ impl Writer {
 
     /// After what `prefix` holds, which [`finish`](Self::finish) gives back together with the value.
     pub(crate) fn after(prefix: Vec<u8>, limits: Limits) -> Self {
-        Self { start: prefix.len(), buffer: prefix, depth: 0, limits }
+        Self { start: prefix.len(), buffer: prefix, depth: 0, limits, failed: false }
     }
 
     /// The prefix and the value.
     pub(crate) fn finish(self) -> Result<Vec<u8>, BodyError> {
-        let value = self.buffer.get(self.start..).unwrap_or_default();
-        if self.depth != 0 || Raw::new(value).is_err() {
-            return Err(BodyError::malformed("not exactly one value was written"));
-        }
+        self.check()?;
         Ok(self.buffer)
     }
 
@@ -52,6 +56,45 @@ impl Writer {
     pub(crate) fn into_prefix(mut self) -> Vec<u8> {
         self.buffer.truncate(self.start);
         self.buffer
+    }
+
+    /// The prefix and whatever has been written.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    /// Notes that a child could not be written, so that [`finish`](Self::finish) refuses even if the error gets lost.
+    #[cold]
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// Whether exactly one value has been written.
+    pub(super) fn check(&self) -> Result<(), BodyError> {
+        let value = self.buffer.get(self.start..).unwrap_or_default();
+        if self.failed {
+            return Err(BodyError::refused("an error of one of its parts was ignored"));
+        }
+        if value.len() > self.limits.size {
+            return Err(BodyError::new(Fault::TooLarge { limit: self.limits.size }));
+        }
+        if self.depth != 0 || Raw::new(value).is_err() {
+            return Err(BodyError::malformed("not exactly one value was written"));
+        }
+        Ok(())
+    }
+
+    /// Where the next byte goes.
+    #[inline]
+    pub(super) fn position(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The key that was written at `position`.
+    #[cold]
+    pub(super) fn key_at(&self, position: usize) -> &[u8] {
+        let mut rest = self.buffer.get(position..).unwrap_or_default();
+        token::take_counted(&mut rest).unwrap_or_default()
     }
 
     /// Writes null.
@@ -121,6 +164,39 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes the text that `value` displays as, without a copy of it elsewhere.
+    pub(super) fn display(&mut self, value: &dyn fmt::Display) -> Result<(), BodyError> {
+        let (at, len) = self.displayed(value)?;
+        match self.buffer.get_mut(at) {
+            Some(slot) if len <= tag::SHORT_STRING_MAX => *slot = tag::SHORT_STRING | len as u8,
+            Some(slot) => {
+                *slot = tag::STRING;
+                self.room(1)?;
+                self.buffer.insert(at + 1, 0);
+                self.set_len(at + 1, len)?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Writes as the key of the member whose value comes next the text that `key` displays as.
+    pub(super) fn key_display(&mut self, key: &dyn fmt::Display) -> Result<(), BodyError> {
+        let (at, len) = self.displayed(key)?;
+        self.set_len(at, len)
+    }
+
+    /// One byte to be set, and the text: where and how long.
+    fn displayed(&mut self, value: &dyn fmt::Display) -> Result<(usize, usize), BodyError> {
+        self.byte(0)?;
+        let at = self.buffer.len();
+        let mut text = Text { writer: self, error: None };
+        if write!(text, "{value}").is_err() {
+            return Err(text.error.unwrap_or_else(|| BodyError::refused("its Display gave up")));
+        }
+        Ok((at - 1, self.buffer.len() - at))
+    }
+
     /// Copies a value. Costs a look at each value in it, to know its depth; its texts and keys are not checked.
     pub(crate) fn raw(&mut self, raw: Raw<'_>) -> Result<(), BodyError> {
         let allowed = self.limits.depth.saturating_sub(self.depth);
@@ -173,10 +249,15 @@ impl Writer {
     #[inline]
     pub(super) fn end_distinct(&mut self, mark: Mark) -> Result<(), BodyError> {
         self.depth = self.depth.saturating_sub(1);
-        let len = self.buffer.len().saturating_sub(mark.at + 1);
-        match self.buffer.get_mut(mark.at) {
+        self.set_len(mark.at, self.buffer.len().saturating_sub(mark.at + 1))
+    }
+
+    /// The byte at `at` becomes the length of the `len` bytes after it, which are the last.
+    #[inline]
+    fn set_len(&mut self, at: usize, len: usize) -> Result<(), BodyError> {
+        match self.buffer.get_mut(at) {
             Some(slot) if len < 0x80 => *slot = len as u8,
-            _ => self.widen(mark.at, len)?,
+            _ => self.widen(at, len)?,
         }
         Ok(())
     }
@@ -220,14 +301,45 @@ impl Writer {
         Ok(())
     }
 
-    /// Refuses what would exceed the limit. Bytes are only ever added, so what is over the limit now stays over it.
+    /// Makes room for so many bytes. The limit of size is looked at only where the buffer has to grow, and at the end: bytes are only
+    /// ever added, so what is over the limit stays over it, and the buffer never grows beyond it.
     #[inline]
-    fn room(&self, additional: usize) -> Result<(), BodyError> {
+    fn room(&mut self, additional: usize) -> Result<(), BodyError> {
+        if additional > self.buffer.capacity().wrapping_sub(self.buffer.len()) {
+            return self.grow(additional);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn grow(&mut self, additional: usize) -> Result<(), BodyError> {
         let used = self.buffer.len().saturating_sub(self.start);
         if additional > self.limits.size.saturating_sub(used) {
             return Err(BodyError::new(Fault::TooLarge { limit: self.limits.size }));
         }
+        self.buffer.reserve(additional.max(FIRST_ALLOCATION));
         Ok(())
+    }
+}
+
+/// Text on its way into a writer.
+struct Text<'w> {
+    writer: &'w mut Writer,
+    error: Option<BodyError>,
+}
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match self.writer.room(text.len()) {
+            Ok(()) => {
+                self.writer.buffer.extend_from_slice(text.as_bytes());
+                Ok(())
+            }
+            Err(error) => {
+                self.error = Some(error);
+                Err(fmt::Error)
+            }
+        }
     }
 }
 
