@@ -9,6 +9,8 @@ mod storage;
 mod value;
 
 pub mod documentation;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 /// What keeps a store's bytes: the [`Backend`](backend::Backend) trait, and what its calls speak in.
 pub mod backend {

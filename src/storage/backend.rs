@@ -23,7 +23,7 @@ pub const MAX_VALUE: usize = 32 * 1024;
 /// A medium that keeps bytes in the order of their keys. Deliberately dumb: snapshots, conflicts, sequence
 /// numbers and groups are made above it, once, for all backends.
 ///
-/// [`pivotdb::testing::conformance`](crate) checks what of this can be checked from outside.
+/// With the feature `testing`, `pivotdb::testing::conformance` checks what of this can be seen from outside.
 ///
 /// # Obligations
 ///
