@@ -61,6 +61,10 @@ pub enum ErrorKind {
     CommitOutcomeUnknown,
     /// A snapshot held more old data alive than the bound allows and was given up.
     SnapshotExpired,
+    /// A handle of a transaction was used after the transaction had ended.
+    TransactionClosed,
+    /// A handle that is not the transaction's was used inside its closure, on the same thread.
+    InsideTransaction,
     /// The store has been closed.
     Closed,
     /// User code gave up with an error of its own; see [`Error::downcast_ref`](crate::Error::downcast_ref).
@@ -97,6 +101,8 @@ impl ErrorKind {
             Self::OutOfSpace => "free space, then open the store again",
             Self::Poisoned | Self::CommitOutcomeUnknown => "close the store and open it again",
             Self::SnapshotExpired => "take a new snapshot, or raise the overlay's bound",
+            Self::TransactionClosed => "use it inside the closure, and take a new one each time",
+            Self::InsideTransaction => "use the handle that tx.on(&collection) gives",
             Self::Closed => "open the store again",
         }
     }

@@ -14,7 +14,6 @@ pub(crate) enum CatalogKey<'a> {
     Collection(&'a str),
     Kind(&'a str),
     Step { kind: u32, stamp: Stamp },
-    Sequence(&'a str),
 }
 
 /// A part of the catalog.
@@ -24,7 +23,6 @@ pub(crate) enum Section {
     Collections = 0x01,
     Kinds = 0x02,
     Steps = 0x03,
-    Sequences = 0x04,
 }
 
 impl Section {
@@ -50,7 +48,6 @@ impl<'a> CatalogKey<'a> {
         match self {
             Self::Collection(name) => named(Section::Collections, name),
             Self::Kind(name) => named(Section::Kinds, name),
-            Self::Sequence(name) => named(Section::Sequences, name),
             Self::Step { kind, stamp } => [
                 &Section::Steps.prefix()[..],
                 &kind.to_be_bytes(),
@@ -72,7 +69,6 @@ impl<'a> CatalogKey<'a> {
                 let (stamp, rest) = read_stamp(rest)?;
                 (Self::Step { kind: u32::from_be_bytes(kind), stamp }, rest)
             }
-            0x04 => name(rest).map(|(name, rest)| (Self::Sequence(name), rest))?,
             found => return Err(KeyError::Section { found }),
         };
         let (_, chunk) = space::split_chunk(key, rest)?;
@@ -114,7 +110,7 @@ mod tests {
     fn entries() -> impl Strategy<Value = (u8, String, Stamp)> {
         let number = || prop_oneof![0..3_u32, any::<u32>()];
         (
-            0..4_u8,
+            0..3_u8,
             prop_oneof!["[ a!\u{e9}]{1,4}", "\\PC{1,20}"],
             number(),
             prop_oneof![0..3_u64, any::<u64>()],
@@ -128,8 +124,7 @@ mod tests {
         match section {
             0 => CatalogKey::Collection(name),
             1 => CatalogKey::Kind(name),
-            2 => CatalogKey::Step { kind: stamp.schema_version ^ 1, stamp: *stamp },
-            _ => CatalogKey::Sequence(name),
+            _ => CatalogKey::Step { kind: stamp.schema_version ^ 1, stamp: *stamp },
         }
     }
 

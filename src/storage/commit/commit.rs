@@ -1,7 +1,8 @@
 //! What is asked of the committer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::storage::backend::KeyRange;
 use crate::storage::bytes::Bytes;
 
 /// When a commit returns.
@@ -21,6 +22,8 @@ pub enum Durability {
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
     pub(crate) checks: Vec<Check>,
+    /// What a transaction has read.
+    pub(crate) reads: Option<Reads>,
     /// The new value of each key; `None` removes it.
     pub(crate) writes: BTreeMap<Bytes, Option<Bytes>>,
     /// What to add to each counter; these never conflict.
@@ -53,6 +56,14 @@ impl Commit {
     pub(crate) fn bytes(&self) -> usize {
         self.writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len())).sum()
     }
+}
+
+/// What was read at `sequence`, which must be registered until the commit is made. The commit fails if any of it has changed since.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    pub(crate) sequence: u64,
+    pub(crate) keys: BTreeSet<Bytes>,
+    pub(crate) ranges: Vec<KeyRange>,
 }
 
 /// A condition on one key.

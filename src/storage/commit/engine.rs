@@ -5,17 +5,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::encoding::key::space::META_KEY;
 use crate::storage::backend::{Backend, Batch};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability, Read};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::gate::{Pending, Turn, lock};
 use crate::storage::commit::group::Group;
-use crate::storage::commit::meta::{META_KEY, Meta};
+use crate::storage::commit::meta::Meta;
 use crate::storage::commit::options::Options;
 use crate::storage::commit::shared::Shared;
 use crate::storage::commit::snapshot::Snapshot;
 use crate::storage::commit::syncer::{Syncer, guarded};
+use crate::storage::commit::transaction::Transaction;
 use crate::storage::watermark::Watermark;
 
 /// Whether what is applied can be made durable.
@@ -88,6 +90,11 @@ impl Engine {
     /// The store as it is now, for as long as the snapshot lives.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot::new(Arc::clone(&self.shared))
+    }
+
+    /// The store as it is now, to be changed if nobody else changes what is read of it.
+    pub(crate) fn begin(&self) -> Transaction {
+        Transaction::new(&self.shared)
     }
 
     /// Makes the changes of `commit`, all or none; gives the sequence from which on they are seen.
@@ -194,6 +201,14 @@ impl Engine {
         members
     }
 
+    /// Whether what the commit's transaction has read is so at the last published sequence.
+    fn still_so(&self, commit: &Commit) -> Result<(), StorageError> {
+        let Some(reads) = &commit.reads else { return Ok(()) };
+        let overlay = self.shared.overlay();
+        self.shared.check_live(&overlay, reads.sequence)?;
+        if overlay.has_replaced(reads) { Err(StorageError::Conflict) } else { Ok(()) }
+    }
+
     /// Commits a group. Every member has its outcome afterwards.
     fn lead(&self, members: Vec<Arc<Pending>>, backend: &dyn Backend) {
         let shared = &self.shared;
@@ -202,10 +217,10 @@ impl Engine {
         let mut admitted = Vec::with_capacity(members.len());
         for pending in members {
             let Some(commit) = pending.take_commit() else { continue };
-            match guarded_admit(&mut group, commit) {
+            match self.still_so(&commit).and_then(|()| guarded_admit(&mut group, commit)) {
                 Ok(()) => admitted.push(pending),
                 Err(error) => {
-                    if matches!(error, StorageError::CheckFailed { .. }) {
+                    if matches!(error, StorageError::CheckFailed { .. } | StorageError::Conflict) {
                         shared.totals.failed_checks.fetch_add(1, Ordering::Relaxed);
                     }
                     pending.finish(Err(error));
@@ -433,7 +448,7 @@ mod tests {
         commit.put(b"kz".as_slice(), n.to_le_bytes().as_slice());
         for i in 0..10_u8 {
             let key = [b'k', b'm', i];
-            if n % 2 == 0 {
+            if n.is_multiple_of(2) {
                 commit.remove(key.as_slice());
             } else {
                 commit.put(key.as_slice(), n.to_le_bytes().as_slice());
@@ -580,7 +595,8 @@ mod tests {
             for n in 0..4_u8 {
                 let engine = &engine;
                 scope.spawn(move || {
-                    let durability = if n % 2 == 0 { Durability::Immediate } else { Durability::Buffered };
+                    let durability =
+                        if n.is_multiple_of(2) { Durability::Immediate } else { Durability::Buffered };
                     // Buffered ones are held back once the window has passed twice, then released by the deadline.
                     while engine.commit(put(&[n], b"v"), durability).is_ok() {}
                 });

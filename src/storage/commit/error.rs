@@ -13,6 +13,11 @@ pub(crate) enum StorageError {
     /// A condition of the commit does not hold; nothing was written.
     #[error("a condition of the commit no longer holds")]
     CheckFailed { check: usize },
+    /// What a transaction has read has changed; nothing was written.
+    #[error("what the transaction has read has been changed by another")]
+    Conflict,
+    #[error("the transaction has ended")]
+    TransactionClosed,
     #[error("the commit is larger than the limit")]
     TooLarge { bytes: usize, limit: usize },
     #[error("a counter would fall below zero")]
@@ -51,7 +56,8 @@ impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
         let kind = match &error {
             StorageError::Backend(cause) => cause.failure.kind(),
-            StorageError::CheckFailed { .. } => ErrorKind::Conflict,
+            StorageError::CheckFailed { .. } | StorageError::Conflict => ErrorKind::Conflict,
+            StorageError::TransactionClosed => ErrorKind::TransactionClosed,
             StorageError::TooLarge { .. } => ErrorKind::TooLarge,
             StorageError::CounterUnderflow | StorageError::DamagedMeta => ErrorKind::Corrupt,
             StorageError::Poisoned(_) => ErrorKind::Poisoned,
@@ -63,6 +69,10 @@ impl From<StorageError> for Error {
         match error {
             StorageError::Backend(cause) => Self::new(kind, "the storage backend failed").with_source(cause),
             StorageError::CheckFailed { .. } => Self::new(kind, "the document was changed in between"),
+            StorageError::Conflict => {
+                Self::new(kind, "what the transaction has read has been changed by another")
+            }
+            StorageError::TransactionClosed => Self::new(kind, "the transaction or snapshot has ended"),
             StorageError::TooLarge { bytes, limit } => Self::new(kind, "the commit is larger than the limit")
                 .with_detail("bytes", bytes)
                 .with_detail("limit", limit),

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::encoding::key::space::META_KEY;
 use crate::model::time::Timestamp;
 use crate::storage::backend::{Backend, BackendError, Batch};
 use crate::storage::bytes::Bytes;
-use crate::storage::commit::commit::{Check, Commit, Expected};
+use crate::storage::commit::commit::{Check, Commit, Expected, Reads};
 use crate::storage::commit::error::StorageError;
-use crate::storage::commit::meta::{META_KEY, Meta};
+use crate::storage::commit::meta::Meta;
 
 /// What the committer carries from group to group.
 #[derive(Debug, Default)]
@@ -54,8 +55,12 @@ impl<'a> Group<'a> {
         Self { backend, tail, writes: BTreeMap::new(), counters: HashMap::new(), stored: HashMap::new() }
     }
 
-    /// Takes a commit into the group, or leaves the group as it was.
+    /// Takes a commit into the group, or leaves the group as it was. Whether what it has read was still so when the group began is
+    /// for the caller to say.
     pub(crate) fn admit(&mut self, commit: Commit) -> Result<(), StorageError> {
+        if commit.reads.as_ref().is_some_and(|reads| self.changes(reads)) {
+            return Err(StorageError::Conflict);
+        }
         for (position, check) in commit.checks.iter().enumerate() {
             if !self.holds(check)? {
                 return Err(StorageError::CheckFailed { check: position });
@@ -114,6 +119,12 @@ impl<'a> Group<'a> {
         Some(Sealed { batch: Batch { writes: self.writes }, pre_images, meta, counters: self.counters })
     }
 
+    /// Whether the group so far changes any of it.
+    fn changes(&self, reads: &Reads) -> bool {
+        let touched = || self.writes.keys().chain(self.counters.keys());
+        touched().any(|key| reads.keys.contains(key) || reads.ranges.iter().any(|range| range.contains(key)))
+    }
+
     fn holds(&mut self, check: &Check) -> Result<bool, BackendError> {
         if let Expected::Unchanged(read) = &check.expected
             && read.sequence == self.tail.meta.sequence
@@ -155,7 +166,7 @@ impl<'a> Group<'a> {
 }
 
 /// Counters at zero take no key.
-fn encode_counter(value: i64) -> Option<Bytes> {
+pub(crate) fn encode_counter(value: i64) -> Option<Bytes> {
     (value != 0).then(|| Bytes::from(value.to_le_bytes().as_slice()))
 }
 

@@ -2,9 +2,6 @@
 
 use crate::storage::commit::digest::StateDigest;
 
-/// The key, below every other one.
-pub(crate) const META_KEY: [u8; 2] = [0x01, 0x00];
-
 const FORMAT: u8 = 0;
 const LENGTH: usize = 49;
 

@@ -13,3 +13,4 @@ pub(crate) mod poison;
 pub(crate) mod shared;
 pub(crate) mod snapshot;
 pub(crate) mod syncer;
+pub(crate) mod transaction;

@@ -9,6 +9,7 @@ use std::ops::Bound;
 
 use crate::storage::backend::KeyRange;
 use crate::storage::bytes::Bytes;
+use crate::storage::commit::commit::Reads;
 
 /// What a key held before a group replaced it. `None`: nothing.
 #[derive(Debug, Clone)]
@@ -93,6 +94,14 @@ impl Overlay {
     /// What `key` held at `sequence`, if it has been replaced since: the outer `None` says that the backend's answer stands.
     pub(crate) fn at(&self, sequence: u64, key: &[u8]) -> Option<Option<Bytes>> {
         first_after(self.entries.get(key)?, sequence).map(|image| image.value.clone())
+    }
+
+    /// Whether any of it has been replaced since it was read.
+    pub(crate) fn has_replaced(&self, reads: &Reads) -> bool {
+        let keys = || reads.keys.iter().any(|key| self.at(reads.sequence, key).is_some());
+        let ranges =
+            || reads.ranges.iter().any(|range| self.range_at(reads.sequence, range).next().is_some());
+        !self.is_empty() && (keys() || ranges())
     }
 
     /// The keys of `range` that have been replaced since `sequence`, with what they held, ascending.

@@ -51,7 +51,9 @@ impl Snapshot {
     ) -> Result<Page, StorageError> {
         let mut rest = range.clone();
         loop {
-            let page = self.shared.with_backend(|backend| Ok(backend.page(&rest, direction, limit)?))?;
+            let mut page = self.shared.with_backend(|backend| Ok(backend.page(&rest, direction, limit)?))?;
+            // A page that is neither complete nor gets anywhere would be asked for again and again.
+            page.complete |= page.entries.is_empty();
             let covered = covered(&rest, direction, &page);
             let entries = self.correct(page.entries, direction, &covered)?;
             if page.complete || !entries.is_empty() {
@@ -73,18 +75,7 @@ impl Snapshot {
     ) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
         let overlay = self.shared.overlay();
         self.shared.check_live(&overlay, self.sequence)?;
-        let mut images = overlay.range_at(self.sequence, covered).peekable();
-        if images.peek().is_none() {
-            return Ok(entries);
-        }
-        Ok(match direction {
-            Direction::Forward => merge(entries.into_iter(), images),
-            Direction::Backward => {
-                let mut corrected = merge(entries.into_iter().rev(), images);
-                corrected.reverse();
-                corrected
-            }
-        })
+        Ok(merge(entries, direction, overlay.range_at(self.sequence, covered)))
     }
 }
 
@@ -95,7 +86,7 @@ impl Drop for Snapshot {
 }
 
 /// The part of `range` that `page` speaks for.
-fn covered(range: &KeyRange, direction: Direction, page: &Page) -> KeyRange {
+pub(crate) fn covered(range: &KeyRange, direction: Direction, page: &Page) -> KeyRange {
     let last = page.entries.last().filter(|_| !page.complete);
     match (direction, last) {
         (_, None) => range.clone(),
@@ -109,8 +100,27 @@ fn covered(range: &KeyRange, direction: Direction, page: &Page) -> KeyRange {
     }
 }
 
-/// Both ascending; an image overrules the entry of its key.
-fn merge<'a>(
+/// Entries in their direction, corrected by ascending `images`: an image overrules the entry of its key, and `None` removes it.
+pub(crate) fn merge<'a>(
+    entries: Vec<(Bytes, Bytes)>,
+    direction: Direction,
+    images: impl Iterator<Item = (&'a Bytes, &'a Option<Bytes>)>,
+) -> Vec<(Bytes, Bytes)> {
+    let mut images = images.peekable();
+    if images.peek().is_none() {
+        return entries;
+    }
+    match direction {
+        Direction::Forward => merge_ascending(entries.into_iter(), images),
+        Direction::Backward => {
+            let mut merged = merge_ascending(entries.into_iter().rev(), images);
+            merged.reverse();
+            merged
+        }
+    }
+}
+
+fn merge_ascending<'a>(
     entries: impl Iterator<Item = (Bytes, Bytes)>,
     mut images: Peekable<impl Iterator<Item = (&'a Bytes, &'a Option<Bytes>)>>,
 ) -> Vec<(Bytes, Bytes)> {

@@ -1,0 +1,260 @@
+//! The catalog.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde_json::{Value, json};
+
+use crate::catalog::entry;
+use crate::encoding::key::catalog::{CatalogKey, Section};
+use crate::encoding::key::document;
+use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
+use crate::evolution::history::Recorded;
+use crate::model::name;
+use crate::model::stamp::{Fingerprint, Stamp};
+use crate::storage::backend::{Direction, KeyRange, PageLimit};
+use crate::storage::bytes::Bytes;
+use crate::storage::commit::commit::{Commit, Durability, Expected};
+use crate::storage::commit::engine::Engine;
+use crate::storage::commit::snapshot::Snapshot;
+use crate::stored::record::Record;
+use crate::stored::write;
+
+const PAGE: PageLimit = PageLimit { entries: 512, bytes: 1 << 20 };
+
+/// Collections, kinds and recorded steps of a store, held in memory whole: they grow with the program, not with its data.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    state: RwLock<State>,
+    /// Held while something is added, so that two threads do not number the same name.
+    adding: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    collections: Numbered,
+    kinds: Numbered,
+    steps: BTreeMap<(u32, Stamp), Step>,
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    parent: Fingerprint,
+    step: Value,
+}
+
+/// Names and their numbers.
+#[derive(Debug, Default)]
+struct Numbered {
+    numbers: BTreeMap<String, u32>,
+    names: HashMap<u32, String>,
+}
+
+impl Numbered {
+    fn insert(&mut self, name: &str, number: u32) {
+        self.numbers.insert(name.to_owned(), number);
+        self.names.insert(number, name.to_owned());
+    }
+}
+
+/// Which of the two kinds of names.
+#[derive(Debug, Clone, Copy)]
+enum Names {
+    Collections,
+    Kinds,
+}
+
+impl Names {
+    const fn key(self, name: &str) -> CatalogKey<'_> {
+        match self {
+            Self::Collections => CatalogKey::Collection(name),
+            Self::Kinds => CatalogKey::Kind(name),
+        }
+    }
+
+    fn of(self, state: &State) -> &Numbered {
+        match self {
+            Self::Collections => &state.collections,
+            Self::Kinds => &state.kinds,
+        }
+    }
+
+    fn of_mut(self, state: &mut State) -> &mut Numbered {
+        match self {
+            Self::Collections => &mut state.collections,
+            Self::Kinds => &mut state.kinds,
+        }
+    }
+}
+
+impl Catalog {
+    /// Reads the whole catalog of a store.
+    pub(crate) fn load(engine: &Engine) -> Result<Self, Error> {
+        let snapshot = engine.snapshot();
+        let mut state = State::default();
+        for section in [Section::Collections, Section::Kinds, Section::Steps] {
+            for_each_entry(&snapshot, section, |key, value| state.take(key, &value))?;
+        }
+        Ok(Self { state: RwLock::new(state), adding: Mutex::default() })
+    }
+
+    /// The number of a collection, which is made if there is none of this name.
+    pub(crate) fn collection(&self, engine: &Engine, name: &str) -> Result<u32, Error> {
+        self.number(engine, Names::Collections, name).map_err(|error| error.with_collection(name))
+    }
+
+    /// The number of a kind, which is made if there is none of this name.
+    pub(crate) fn kind(&self, engine: &Engine, name: &str) -> Result<u32, Error> {
+        self.number(engine, Names::Kinds, name).map_err(|error| error.with_document_kind(name))
+    }
+
+    /// The collections by name.
+    pub(crate) fn collections(&self) -> Vec<(String, u32)> {
+        let state = self.state();
+        state.collections.numbers.iter().map(|(name, number)| (name.clone(), *number)).collect()
+    }
+
+    /// The name of the kind with this number.
+    pub(crate) fn kind_name(&self, number: u32) -> Option<String> {
+        self.state().kinds.names.get(&number).cloned()
+    }
+
+    /// Every step that any program has declared for the kind.
+    pub(crate) fn recorded(&self, kind: u32) -> Vec<Recorded> {
+        let from = Stamp { schema_version: 0, fingerprint: Fingerprint::new(0) };
+        let to = Stamp { schema_version: u32::MAX, fingerprint: Fingerprint::new(u64::MAX) };
+        let state = self.state();
+        let steps = state.steps.range((kind, from)..=(kind, to));
+        steps
+            .map(|((_, stamp), Step { parent, step })| Recorded {
+                stamp: *stamp,
+                parent: *parent,
+                step: step.clone(),
+            })
+            .collect()
+    }
+
+    /// Records those of a program's steps that are not recorded yet.
+    pub(crate) fn record(&self, engine: &Engine, kind: u32, declared: Vec<Recorded>) -> Result<(), Error> {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<_> = {
+            let state = self.state();
+            declared.into_iter().filter(|step| !state.steps.contains_key(&(kind, step.stamp))).collect()
+        };
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut commit = Commit::default();
+        for Recorded { stamp, parent, step } in &new {
+            let key = CatalogKey::Step { kind, stamp: *stamp }.encode();
+            add(&mut commit, key, json!({ "parent": parent.to_string(), "step": step }))?;
+        }
+        self.commit(engine, commit)?;
+        let mut state = self.state_mut();
+        for Recorded { stamp, parent, step } in new {
+            state.steps.insert((kind, stamp), Step { parent, step });
+        }
+        Ok(())
+    }
+
+    fn number(&self, engine: &Engine, names: Names, name: &str) -> Result<u32, Error> {
+        if let Some(number) = names.of(&self.state()).numbers.get(name) {
+            return Ok(*number);
+        }
+        if let Some(flaw) = name::flaw(name) {
+            return Err(Error::new(ErrorKind::InvalidName, "the name cannot be used")
+                .with_detail("name", format!("{name:?}"))
+                .with_detail("because", flaw));
+        }
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = names.of(&self.state()).numbers.get(name) {
+            return Ok(*number);
+        }
+        // Numbers are given in order and never given back, so the next one follows the largest.
+        let largest = names.of(&self.state()).names.keys().copied().max().unwrap_or(0);
+        let number = largest
+            .checked_add(1)
+            .ok_or_else(|| Error::new(ErrorKind::TooLarge, "there are no more numbers for names"))?;
+        let mut commit = Commit::default();
+        add(&mut commit, names.key(name).encode(), json!({ "number": number }))?;
+        self.commit(engine, commit)?;
+        names.of_mut(&mut self.state_mut()).insert(name, number);
+        Ok(number)
+    }
+
+    /// Without waiting for the medium: whatever relies on the entry is committed after it, and cannot be there without it.
+    fn commit(&self, engine: &Engine, commit: Commit) -> Result<(), Error> {
+        engine.commit(commit, Durability::Buffered)?;
+        Ok(())
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, key: CatalogKey<'_>, value: &Value) -> Result<(), Error> {
+        let taken = match key {
+            CatalogKey::Collection(name) => {
+                number_of(value).map(|number| self.collections.insert(name, number))
+            }
+            CatalogKey::Kind(name) => number_of(value).map(|number| self.kinds.insert(name, number)),
+            CatalogKey::Step { kind, stamp } => step_of(value).map(|step| {
+                self.steps.insert((kind, stamp), step);
+            }),
+        };
+        taken.ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "a catalog entry is malformed")
+                .with_detail("entry", format!("{key:?}"))
+        })
+    }
+}
+
+fn number_of(entry: &Value) -> Option<u32> {
+    entry.get("number")?.as_u64()?.try_into().ok()
+}
+
+fn step_of(entry: &Value) -> Option<Step> {
+    let parent = u64::from_str_radix(entry.get("parent")?.as_str()?, 16).ok()?;
+    Some(Step { parent: Fingerprint::new(parent), step: entry.get("step")?.clone() })
+}
+
+/// Adds an entry that must not be there yet.
+fn add(commit: &mut Commit, key: Vec<u8>, entry: Value) -> Result<(), Error> {
+    let sealed = entry::seal(&key, entry)?;
+    commit.check(key.as_slice(), Expected::Absent);
+    write::put(commit, key, sealed, 0);
+    Ok(())
+}
+
+fn for_each_entry(
+    snapshot: &Snapshot,
+    section: Section,
+    mut take: impl FnMut(CatalogKey<'_>, Value) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let span = section.span();
+    let mut range = KeyRange { start: span.start, end: Some(span.end) };
+    loop {
+        let page = snapshot.page(&range, Direction::Forward, PAGE)?;
+        for (key, value) in &page.entries {
+            let (entry_key, chunk) = CatalogKey::parse(key)?;
+            if chunk > 0 {
+                continue;
+            }
+            let record = Record::from_chunks(key, value, |number| {
+                Ok::<Option<Bytes>, Error>(snapshot.get(&document::chunk_key(key, number))?)
+            })?;
+            take(entry_key, entry::open(&record)?)?;
+        }
+        match page.entries.last() {
+            Some((last, _)) if !page.complete => range.start = [last, &[0][..]].concat(),
+            _ => return Ok(()),
+        }
+    }
+}

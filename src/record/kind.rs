@@ -1,0 +1,123 @@
+//! A kind as one program sees it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::encoding::body::limits::Limits;
+use crate::encoding::body::node::Node;
+use crate::encoding::body::raw::Raw;
+use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
+use crate::evolution::context::StepContext;
+use crate::evolution::evolution::Evolution;
+use crate::evolution::history::{History, NoWay, Recorded, Relation};
+use crate::evolution::invalid::InvalidEvolution;
+use crate::evolution::plan::Plan;
+use crate::model::id::DocumentId;
+use crate::model::stamp::Stamp;
+
+/// A kind: its number and name, every stamp that is known of it, and the plans between them.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    number: u32,
+    name: Arc<str>,
+    /// Whether the program has declared how the kind evolves. Where it has not, documents are read in the shape they are stored in.
+    declared: bool,
+    current: Stamp,
+    history: RwLock<History>,
+    plans: RwLock<HashMap<(Stamp, Stamp), Arc<Plan>>>,
+}
+
+impl Kind {
+    /// A kind the program has declared.
+    pub(crate) fn declared(number: u32, name: &str, evolution: &Evolution) -> Result<Self, InvalidEvolution> {
+        Self::new(number, name, evolution, true)
+    }
+
+    /// A kind this program knows only from the store.
+    pub(crate) fn stored(number: u32, name: &str) -> Result<Self, InvalidEvolution> {
+        Self::new(number, name, &Evolution::new(), false)
+    }
+
+    fn new(number: u32, name: &str, evolution: &Evolution, declared: bool) -> Result<Self, InvalidEvolution> {
+        let history = History::new(name, evolution)?;
+        Ok(Self {
+            number,
+            name: name.into(),
+            declared,
+            current: history.current(),
+            history: RwLock::new(history),
+            plans: RwLock::default(),
+        })
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn is_declared(&self) -> bool {
+        self.declared
+    }
+
+    /// The stamp this program reads and writes documents at that are stored at `stored`.
+    pub(crate) fn shape_of(&self, stored: Stamp) -> Stamp {
+        if self.declared { self.current } else { stored }
+    }
+
+    /// The stamp this program writes new documents at.
+    pub(crate) fn current(&self) -> Stamp {
+        self.current
+    }
+
+    /// The program's own steps, for the catalog.
+    pub(crate) fn steps(&self) -> Vec<Recorded> {
+        self.with_history(History::declared)
+    }
+
+    /// Learns the steps that other programs have recorded.
+    pub(crate) fn learn(&self, recorded: Vec<Recorded>) {
+        self.history.write().unwrap_or_else(PoisonError::into_inner).learn(recorded);
+    }
+
+    pub(crate) fn relation(&self, one: Stamp, other: Stamp) -> Relation {
+        self.with_history(|history| history.relation(one, other))
+    }
+
+    /// `body` brought from one stamp to another.
+    pub(crate) fn carry(
+        &self,
+        id: &DocumentId,
+        body: &[u8],
+        from: Stamp,
+        to: Stamp,
+        limits: Limits,
+    ) -> Result<Vec<u8>, Error> {
+        let named = |error: Error| error.with_id(id).with_document_kind(&self.name);
+        let plan = self.plan(from, to).map_err(|error| named(Error::from(error).with_stamp(from)))?;
+        let mut node = Node::Raw(Raw::new(body).map_err(|error| named(error.into()))?);
+        plan.run(&mut node, &StepContext::new(&self.name, id))
+            .map_err(|error| named(Error::from(error).with_stamp(from)))?;
+        node.to_bytes(limits).map_err(|error| {
+            let cause = Error::from(error);
+            let step = Error::new(ErrorKind::StepFailed, "the steps give a document that cannot be stored");
+            named(step.with_stamp(from).with_source(cause))
+        })
+    }
+
+    fn plan(&self, from: Stamp, to: Stamp) -> Result<Arc<Plan>, NoWay> {
+        if let Some(plan) = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(&(from, to)) {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(self.with_history(|history| history.plan(from, to))?);
+        let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(plans.entry((from, to)).or_insert(plan)))
+    }
+
+    fn with_history<T>(&self, ask: impl FnOnce(&History) -> T) -> T {
+        ask(&self.history.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

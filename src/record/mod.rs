@@ -1,0 +1,7 @@
+//! Where decode meets upcast: from a stored record to the program's shape, and back without losing anything.
+
+pub(crate) mod kind;
+pub(crate) mod merge;
+pub(crate) mod patch;
+pub(crate) mod rewrite;
+pub(crate) mod view;

@@ -1,0 +1,55 @@
+//! A record in the program's shape.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::encoding::body::de::from_body;
+use crate::encoding::body::limits::Limits;
+use crate::encoding::body::raw::Raw;
+use crate::error::error::Error;
+use crate::model::id::DocumentId;
+use crate::model::stamp::Stamp;
+use crate::record::kind::Kind;
+use crate::stored::record::Record;
+
+/// A record, and its body upcast where it is stored in another shape. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    record: Record,
+    /// The stamp the body is shown at.
+    stamp: Stamp,
+    /// `None`: stored at that stamp.
+    carried: Option<Arc<[u8]>>,
+}
+
+impl View {
+    /// `record` as the program sees it.
+    pub(crate) fn of(kind: &Kind, id: &DocumentId, record: Record, limits: Limits) -> Result<Self, Error> {
+        let stored = record.header.stamp;
+        let stamp = kind.shape_of(stored);
+        let carried = if stamp == stored {
+            None
+        } else {
+            Some(kind.carry(id, record.body(), stored, stamp, limits)?.into())
+        };
+        Ok(Self { record, stamp, carried })
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The stamp of [`body`](Self::body).
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        self.carried.as_deref().unwrap_or_else(|| self.record.body())
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        Ok(from_body(Raw::new(self.body())?)?)
+    }
+}

@@ -1,0 +1,188 @@
+//! Reads of one state and writes kept back, to be committed if the reads still hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use crate::storage::backend::{Direction, KeyRange, Page, PageLimit};
+use crate::storage::bytes::Bytes;
+use crate::storage::commit::commit::{Commit, Reads};
+use crate::storage::commit::error::StorageError;
+use crate::storage::commit::gate::lock;
+use crate::storage::commit::group::{decode_counter, encode_counter};
+use crate::storage::commit::shared::Shared;
+use crate::storage::commit::snapshot::{Snapshot, covered, merge};
+
+/// An open transaction. Sees its snapshot and its own writes. Nobody else sees the writes before they are committed.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    limit: usize,
+    /// `None` once it has ended.
+    state: Mutex<Option<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    snapshot: Snapshot,
+    keys: BTreeSet<Bytes>,
+    /// Scans by number: what has been consumed of each.
+    scanned: Vec<KeyRange>,
+    writes: BTreeMap<Bytes, Option<Bytes>>,
+    deltas: BTreeMap<Bytes, i64>,
+    bytes: usize,
+    doomed: bool,
+}
+
+/// A transaction that has ended: what to commit, and the snapshot that keeps the reads checkable until it is.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) commit: Commit,
+    _snapshot: Snapshot,
+}
+
+impl Transaction {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let state = State {
+            snapshot: Snapshot::new(Arc::clone(shared)),
+            keys: BTreeSet::new(),
+            scanned: Vec::new(),
+            writes: BTreeMap::new(),
+            deltas: BTreeMap::new(),
+            bytes: 0,
+            doomed: false,
+        };
+        Self { limit: shared.options.commit_bytes, state: Mutex::new(Some(state)) }
+    }
+
+    /// What `key` holds here. The commit fails if it has changed by then.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        self.with(|state| {
+            if let Some(written) = state.writes.get(key) {
+                return Ok(written.clone());
+            }
+            if !state.keys.contains(key) {
+                state.grow(key.len(), self.limit)?;
+                state.keys.insert(Bytes::from(key));
+            }
+            let value = state.snapshot.get(key)?;
+            Ok(state.counted(key, value))
+        })
+    }
+
+    /// Begins a scan; [`scanned`](Self::scanned) tells what has been consumed of it.
+    pub(crate) fn begin_scan(&self) -> Result<usize, StorageError> {
+        self.with(|state| {
+            state.scanned.push(KeyRange { start: Vec::new(), end: Some(Vec::new()) });
+            Ok(state.scanned.len() - 1)
+        })
+    }
+
+    /// The scan has consumed `range` so far. The commit fails if anything in it has changed by then.
+    pub(crate) fn scanned(&self, scan: usize, range: KeyRange) -> Result<(), StorageError> {
+        self.with(|state| {
+            if let Some(scanned) = state.scanned.get_mut(scan) {
+                *scanned = range;
+            }
+            Ok(())
+        })
+    }
+
+    /// A page of the snapshot with the transaction's own writes; records nothing.
+    pub(crate) fn page(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        limit: PageLimit,
+    ) -> Result<Page, StorageError> {
+        self.with(|state| {
+            let mut rest = range.clone();
+            loop {
+                let page = state.snapshot.page(&rest, direction, limit)?;
+                let covered = covered(&rest, direction, &page);
+                let own = state.own_in(&covered)?;
+                let entries = merge(page.entries, direction, own.iter().map(|(key, value)| (key, value)));
+                if page.complete || !entries.is_empty() {
+                    return Ok(Page { entries, complete: page.complete });
+                }
+                match direction {
+                    Direction::Forward => rest.start = covered.end.unwrap_or_default(),
+                    Direction::Backward => rest.end = Some(covered.start),
+                }
+            }
+        })
+    }
+
+    /// Adds changes.
+    pub(crate) fn stage(&self, changes: Commit) -> Result<(), StorageError> {
+        self.with(|state| {
+            state.grow(changes.bytes(), self.limit)?;
+            state.writes.extend(changes.writes);
+            for (counter, delta) in changes.deltas {
+                *state.deltas.entry(counter).or_default() += delta;
+            }
+            Ok(())
+        })
+    }
+
+    /// The transaction has met a conflict. Whatever becomes of it in the caller's code, it will not be committed.
+    pub(crate) fn doom(&self) {
+        if let Some(state) = &mut *lock(&self.state) {
+            state.doomed = true;
+        }
+    }
+
+    pub(crate) fn is_doomed(&self) -> bool {
+        lock(&self.state).as_ref().is_some_and(|state| state.doomed)
+    }
+
+    /// Ends the transaction. Whoever uses it from now on is told that it is closed.
+    pub(crate) fn end(&self) -> Result<Ended, StorageError> {
+        let state = lock(&self.state).take().ok_or(StorageError::TransactionClosed)?;
+        let State { snapshot, keys, scanned, writes, deltas, doomed, .. } = state;
+        if doomed {
+            return Err(StorageError::Conflict);
+        }
+        let ranges = scanned.into_iter().filter(|range| !range.is_empty()).collect();
+        let reads = Reads { sequence: snapshot.sequence(), keys, ranges };
+        let commit = Commit { reads: Some(reads), writes, deltas, ..Commit::default() };
+        Ok(Ended { commit, _snapshot: snapshot })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        work(lock(&self.state).as_mut().ok_or(StorageError::TransactionClosed)?)
+    }
+}
+
+impl State {
+    /// The transaction's own entries in `range`, ascending: writes, and counters as they would be.
+    fn own_in(&self, range: &KeyRange) -> Result<BTreeMap<Bytes, Option<Bytes>>, StorageError> {
+        if range.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let start = std::ops::Bound::Included(range.start.as_slice());
+        let end = range.end.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let writes = self.writes.range::<[u8], _>((start, end));
+        let mut own: BTreeMap<_, _> = writes.map(|(key, value)| (key.clone(), value.clone())).collect();
+        for (counter, _) in self.deltas.range::<[u8], _>((start, end)) {
+            let value = self.counted(counter, self.snapshot.get(counter)?);
+            own.insert(counter.clone(), value);
+        }
+        Ok(own)
+    }
+
+    /// `value`, with what has been added to it if `key` is a counter.
+    fn counted(&self, key: &[u8], value: Option<Bytes>) -> Option<Bytes> {
+        match self.deltas.get(key) {
+            Some(delta) => encode_counter(value.as_deref().map_or(0, decode_counter).saturating_add(*delta)),
+            None => value,
+        }
+    }
+
+    fn grow(&mut self, by: usize, limit: usize) -> Result<(), StorageError> {
+        let bytes = self.bytes.saturating_add(by);
+        if bytes > limit {
+            return Err(StorageError::TooLarge { bytes, limit });
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! Records as an engine keeps them: cut into chunks on the way in, put together on the way out.
+
+pub(crate) mod read;
+pub(crate) mod record;
+pub(crate) mod scan;
+pub(crate) mod state;
+pub(crate) mod write;

@@ -1,0 +1,109 @@
+//! What records are read from: one state of the store.
+
+use std::sync::Arc;
+
+use crate::storage::backend::{Direction, KeyRange, Page, PageLimit};
+use crate::storage::bytes::Bytes;
+use crate::storage::commit::error::StorageError;
+use crate::storage::commit::snapshot::Snapshot;
+use crate::storage::commit::transaction::Transaction;
+
+/// One state of the store, which does not change while it is read.
+pub(crate) trait State {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError>;
+
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError>;
+
+    fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, StorageError>;
+}
+
+impl State for Snapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        Self::get(self, key)
+    }
+
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        Self::get_many(self, keys)
+    }
+
+    fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, StorageError> {
+        Self::page(self, range, direction, limit)
+    }
+}
+
+/// A snapshot's state, or a transaction's, with its own writes.
+#[derive(Debug, Clone)]
+pub(crate) enum Held {
+    Snapshot(Arc<Snapshot>),
+    Transaction(Arc<Transaction>),
+}
+
+impl State for Held {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.get(key),
+            Self::Transaction(transaction) => transaction.get(key),
+        }
+    }
+
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.get_many(keys),
+            Self::Transaction(transaction) => keys.iter().map(|key| transaction.get(key)).collect(),
+        }
+    }
+
+    fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, StorageError> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.page(range, direction, limit),
+            Self::Transaction(transaction) => transaction.page(range, direction, limit),
+        }
+    }
+}
+
+/// A walk over a range that tells a transaction how far it has come, so that the transaction answers for what was consumed
+/// and no more.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    held: Held,
+    scan: Option<usize>,
+    whole: KeyRange,
+    direction: Direction,
+}
+
+impl Walk {
+    pub(crate) fn new(held: Held, whole: KeyRange, direction: Direction) -> Result<Self, StorageError> {
+        let scan = match &held {
+            Held::Transaction(transaction) => Some(transaction.begin_scan()?),
+            Held::Snapshot(_) => None,
+        };
+        Ok(Self { held, scan, whole, direction })
+    }
+
+    /// A page of what is left.
+    pub(crate) fn page(&self, rest: &KeyRange, limit: PageLimit) -> Result<Page, StorageError> {
+        self.held.page(rest, self.direction, limit)
+    }
+
+    /// Everything up to `key`, in the direction of the walk, has been consumed.
+    pub(crate) fn consumed(&self, key: &[u8]) -> Result<(), StorageError> {
+        self.tell(|| match self.direction {
+            Direction::Forward => {
+                KeyRange { start: self.whole.start.clone(), end: Some([key, &[0]].concat()) }
+            }
+            Direction::Backward => KeyRange { start: key.to_vec(), end: self.whole.end.clone() },
+        })
+    }
+
+    /// Everything has been consumed, the end included.
+    pub(crate) fn ended(&self) -> Result<(), StorageError> {
+        self.tell(|| self.whole.clone())
+    }
+
+    fn tell(&self, range: impl FnOnce() -> KeyRange) -> Result<(), StorageError> {
+        match (&self.held, self.scan) {
+            (Held::Transaction(transaction), Some(scan)) => transaction.scanned(scan, range()),
+            _ => Ok(()),
+        }
+    }
+}
