@@ -1,11 +1,15 @@
 //! An embedded, schema-less document store whose documents remember the schema version they were written in.
 #![cfg_attr(not(test), warn(clippy::missing_errors_doc))]
 
+mod catalog;
 mod encoding;
 mod error;
 mod evolution;
 mod model;
+mod record;
 mod storage;
+mod store;
+mod stored;
 mod value;
 
 pub mod documentation;
@@ -33,4 +37,15 @@ pub use crate::model::id::DocumentId;
 pub use crate::model::revision::Revision;
 pub use crate::model::stamp::{Fingerprint, Stamp};
 pub use crate::model::time::Timestamp;
+pub use crate::storage::commit::commit::Durability;
+pub use crate::store::builder::Builder;
+pub use crate::store::bulk::Bulk;
+pub use crate::store::collection::Collection;
+pub use crate::store::document::Document;
+pub use crate::store::range::Range;
+pub use crate::store::snapshot::Snapshot;
+pub use crate::store::stats::{CensusEntry, Stats};
+pub use crate::store::store::Store;
+pub use crate::store::transaction::Transaction;
+pub use crate::store::versioned::Versioned;
 pub use crate::value::path::{InvalidPath, Path, ToPath};

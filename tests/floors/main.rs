@@ -37,6 +37,7 @@ const MAP: Map = Map {
                 "index",             // F5
                 "record",            // F4
                 "catalog",           // F3
+                "stored",            // F2b
                 "evolution storage", // F2
                 "filter",            // F1b
                 "encoding",          // F1a

@@ -1,0 +1,243 @@
+//! Options for opening a store.
+
+#[cfg(feature = "sled")]
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::catalog::catalog::Catalog;
+use crate::encoding::body::limits::Limits;
+use crate::encoding::key::space::META_KEY;
+use crate::error::error::{Error, Result};
+use crate::error::kind::ErrorKind;
+use crate::evolution::evolution::Evolution;
+use crate::storage::backend::{Backend, Direction, KeyRange, PageLimit};
+use crate::storage::commit::commit::Durability;
+use crate::storage::commit::engine::{Engine, Medium, first_batch};
+use crate::storage::commit::error::StorageError;
+use crate::storage::commit::options::Options;
+use crate::storage::memory::MemoryBackend;
+#[cfg(feature = "sled")]
+use crate::storage::sled::open::{Opened, open};
+#[cfg(feature = "sled")]
+use crate::storage::sled::options::SledOptions;
+use crate::store::inner::Inner;
+use crate::store::registry::Registry;
+use crate::store::session::Insiders;
+use crate::store::store::Store;
+use crate::store::versioned::Versioned;
+
+/// Options for opening a store; made by [`Store::builder`].
+///
+/// ```
+/// use pivotdb::{Durability, Store};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("scratch.pivot");
+/// let store = Store::builder().durability(Durability::Buffered).open(&path)?;
+/// # store.close()?;
+/// # Ok::<(), pivotdb::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "a builder does nothing until it opens a store"]
+pub struct Builder {
+    durability: Durability,
+    limits: Limits,
+    options: Options,
+    accept_loss: bool,
+    kinds: Vec<Registered>,
+    #[cfg(feature = "sled")]
+    sled: SledOptions,
+}
+
+/// A kind to declare at open.
+type Registered = (&'static str, fn() -> Evolution);
+
+impl Store {
+    /// Options for opening a store.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Opens the store in the directory at `path`, which is made if there is none, with the default options.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    #[cfg(feature = "sled")]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().open(path)
+    }
+
+    /// A store in memory, gone when its last handle is.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn memory() -> Result<Self> {
+        Self::builder().memory()
+    }
+}
+
+impl Builder {
+    /// Declares how the kind of `T` evolves when the store is opened, so that its documents are upcast in untyped collections too, and
+    /// contradictions come to light at once and not at the first use.
+    pub fn register<T: Versioned>(mut self) -> Self {
+        self.kinds.push((T::KIND, T::evolution));
+        self
+    }
+
+    /// When writes return, unless a [collection](crate::Collection::with_durability) says otherwise. Default: [`Durability::Immediate`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How often [buffered](Durability::Buffered) commits are put on the medium. At most about twice this much time of them is lost
+    /// in a power cut: commits are held back while the medium is further behind. Default: 100 ms.
+    pub fn buffered_window(mut self, window: Duration) -> Self {
+        self.options.buffered_window = window;
+        self
+    }
+
+    /// How long a sync of the disk may take. Past it the store is poisoned, and everybody who waits is told that the outcome is not
+    /// known. Default: 30 s.
+    pub fn sync_deadline(mut self, deadline: Duration) -> Self {
+        self.options.sync_deadline = deadline;
+        self
+    }
+
+    /// How many bytes of overwritten values are held for snapshots and iterators. Past it the oldest of them fails with
+    /// `SnapshotExpired`. Default: 256 MiB.
+    pub fn overlay_limit(mut self, bytes: usize) -> Self {
+        self.options.overlay_bytes = bytes;
+        self
+    }
+
+    /// The largest document, in bytes of its encoded body. At most, and by default, 16 MiB.
+    pub fn document_limit(mut self, bytes: usize) -> Self {
+        self.limits.size = bytes;
+        self
+    }
+
+    /// How deep the arrays and objects of a document may nest. At most, and by default, 128.
+    pub fn depth_limit(mut self, depth: usize) -> Self {
+        self.limits.depth = depth;
+        self
+    }
+
+    /// The largest commit, in bytes of its keys and values. Default: 64 MiB.
+    pub fn commit_limit(mut self, bytes: usize) -> Self {
+        self.options.commit_bytes = bytes;
+        self
+    }
+
+    /// Opens the store even if commits that had been acknowledged are missing (`DataLoss`): what is left is a whole
+    /// earlier state.
+    pub fn accept_loss(mut self) -> Self {
+        self.accept_loss = true;
+        self
+    }
+
+    /// How long to wait for another process that has the store open, such as the one that this one takes over from, before failing with
+    /// `Locked`. Default: not at all.
+    #[cfg(feature = "sled")]
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.sled.lock_timeout = timeout;
+        self
+    }
+
+    /// Whether a store is made where there is none; otherwise that is `NoStore`. Default: yes.
+    #[cfg(feature = "sled")]
+    pub fn create(mut self, create: bool) -> Self {
+        self.sled.create = create;
+        self
+    }
+
+    /// Bytes of the store that sled keeps in memory.
+    #[cfg(feature = "sled")]
+    pub fn cache_capacity(mut self, bytes: u64) -> Self {
+        self.sled.cache_capacity = bytes;
+        self
+    }
+
+    /// Opens the store in the directory at `path`. Costs nothing that grows with the number of documents except sled's own recovery.
+    ///
+    /// # Errors
+    /// `Locked` when somebody else has it open, `ForeignDirectory` when the directory holds something else, `NewerFormat` when a newer release wrote it,
+    /// `DataLoss` when acknowledged commits are missing, `Corrupt`, `NoStore`, `Io`, `OutOfSpace`, `InvalidOption`; and `InvalidEvolution` for the
+    /// kinds that are [registered](Self::register).
+    #[cfg(feature = "sled")]
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
+        self.check()?;
+        let Opened { backend, side_file, .. } = open(path.as_ref(), &self.sled, &first_batch())?;
+        let medium = Medium::Persistent(Some(Box::new(side_file)));
+        self.start(Arc::new(backend), medium)
+    }
+
+    /// A store in memory, gone when its last handle is.
+    ///
+    /// # Errors
+    /// `InvalidOption`, and `InvalidEvolution` for the kinds that are [registered](Self::register).
+    pub fn memory(self) -> Result<Store> {
+        self.check()?;
+        let backend = MemoryBackend::new();
+        backend.apply(&first_batch()).map_err(StorageError::from)?;
+        self.start(Arc::new(backend), Medium::Volatile)
+    }
+
+    /// Opens the store on a medium of the caller's, which must be empty or hold a store.
+    ///
+    /// # Errors
+    /// `ForeignDirectory` when it holds something else; otherwise as [`open`](Self::open).
+    pub fn open_backend(self, backend: Arc<dyn Backend>) -> Result<Store> {
+        self.check()?;
+        prepare(&*backend)?;
+        self.start(backend, Medium::Persistent(None))
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |option: &'static str, least: usize, most: usize| {
+            Err(Error::new(ErrorKind::InvalidOption, "an option is out of its range")
+                .with_detail("option", option)
+                .with_detail("least", least)
+                .with_detail("most", most))
+        };
+        if !(1..=Limits::MAX_SIZE).contains(&self.limits.size) {
+            return refuse("document_limit", 1, Limits::MAX_SIZE);
+        }
+        if self.limits.depth > Limits::MAX_DEPTH {
+            return refuse("depth_limit", 0, Limits::MAX_DEPTH);
+        }
+        if self.options.sync_deadline.is_zero() {
+            return refuse("sync_deadline", 1, usize::MAX);
+        }
+        Ok(())
+    }
+
+    fn start(self, backend: Arc<dyn Backend>, medium: Medium) -> Result<Store> {
+        let engine = Engine::open(backend, medium, self.options, self.accept_loss)?;
+        let catalog = Catalog::load(&engine)?;
+        let registry = Registry::default();
+        for (kind, evolution) in self.kinds {
+            registry.declare(&engine, &catalog, kind, &evolution(), false)?;
+        }
+        let (limits, durability) = (self.limits, self.durability);
+        Ok(Store::new(Inner { engine, catalog, registry, insiders: Insiders::default(), limits, durability }))
+    }
+}
+
+/// Makes an empty medium a store.
+fn prepare(backend: &dyn Backend) -> Result<()> {
+    if backend.get(&META_KEY).map_err(StorageError::from)?.is_some() {
+        return Ok(());
+    }
+    let limit = PageLimit { entries: 1, bytes: 1 };
+    let page = backend.page(&KeyRange::all(), Direction::Forward, limit).map_err(StorageError::from)?;
+    if !page.entries.is_empty() {
+        return Err(Error::new(
+            ErrorKind::ForeignDirectory,
+            "the backend holds something that is not a store",
+        ));
+    }
+    let made = backend.apply(&first_batch()).and_then(|()| backend.flush()).and_then(|()| backend.sync());
+    Ok(made.map_err(StorageError::from)?)
+}

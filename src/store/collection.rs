@@ -1,0 +1,280 @@
+//! Collections.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::encoding::key::census::{self, CensusKey};
+use crate::encoding::key::document;
+use crate::error::error::{Error, Result};
+use crate::error::kind::ErrorKind;
+use crate::evolution::evolution::Evolution;
+use crate::model::id::DocumentId;
+use crate::record::kind::Kind;
+use crate::storage::backend::{Direction, KeyRange, PageLimit};
+use crate::storage::commit::commit::Durability;
+use crate::storage::commit::group::decode_counter;
+use crate::store::inner::Inner;
+use crate::store::session::Session;
+use crate::store::stats::CensusEntry;
+use crate::stored::read;
+use crate::stored::record::Record;
+use crate::stored::state::{Held, Walk};
+
+/// A named set of documents, read and written as `T`. A handle: cheap to clone, usable from any thread.
+///
+/// A typed collection ([`Store::collection`](crate::Store::collection)) sees the documents of one kind, upcast to the
+/// program's schema version. An untyped one ([`Store::documents`](crate::Store::documents)) sees every kind.
+pub struct Collection<T> {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) name: Arc<str>,
+    pub(crate) number: u32,
+    /// `None`: of every kind.
+    pub(crate) kind: Option<Arc<Kind>>,
+    pub(crate) durability: Durability,
+    pub(crate) session: Session,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Collection<T> {
+    pub(crate) fn new(inner: Arc<Inner>, name: &str, number: u32, kind: Option<Arc<Kind>>) -> Self {
+        let durability = inner.durability;
+        Self {
+            inner,
+            name: name.into(),
+            number,
+            kind,
+            durability,
+            session: Session::Live,
+            value: PhantomData,
+        }
+    }
+
+    /// The collection's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A handle whose writes return when `durability` says, whatever the store's default is.
+    ///
+    /// ```
+    /// # use pivotdb::{Durability, Store};
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// let events = store.documents("events")?.with_durability(Durability::Buffered);
+    /// events.insert(&json!({"kind": "click"}))?;
+    /// store.flush()?;
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How many documents the collection has: of the type's kind, or of every kind where it is untyped. Exact. Costs one look at each
+    /// of the collection's census counters, however many documents there are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn count(&self) -> Result<u64> {
+        let census = self.census()?;
+        let mine =
+            census.iter().filter(|entry| self.kind.as_ref().is_none_or(|kind| **kind.name() == *entry.kind));
+        Ok(mine.map(|entry| entry.documents).sum())
+    }
+
+    /// The collection's documents by kind and stamp, exactly.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn census(&self) -> Result<Vec<CensusEntry>> {
+        let span = census::collection_span(self.number);
+        let mut range = KeyRange { start: span.start, end: Some(span.end) };
+        let walk = Walk::new(self.held()?, range.clone(), Direction::Forward)?;
+        walk.ended()?;
+        let mut entries = Vec::new();
+        loop {
+            let limit = PageLimit { entries: 512, bytes: 1 << 20 };
+            let page = walk.page(&range, limit)?;
+            for (key, value) in &page.entries {
+                let CensusKey { kind, stamp, .. } = CensusKey::parse(key)?;
+                let kind = self.inner.registry.resolve(&self.inner.catalog, kind)?;
+                let documents = u64::try_from(decode_counter(value)).unwrap_or(0);
+                let (collection, kind) = (self.name.to_string(), kind.name().to_string());
+                entries.push(CensusEntry { collection, kind, stamp, documents });
+            }
+            match page.entries.last() {
+                Some((last, _)) if !page.complete => range.start = [last, &[0][..]].concat(),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// The same collection in another session of the store `inner`.
+    pub(crate) fn within(&self, inner: &Arc<Inner>, session: Session) -> Self {
+        let session = if Arc::ptr_eq(inner, &self.inner) { session } else { Session::Foreign };
+        Self { session, ..self.clone() }
+    }
+
+    /// The same collection, its documents seen in the shape `kind` says.
+    pub(crate) fn seen_as<V>(&self, kind: Arc<Kind>) -> Collection<V> {
+        Collection {
+            inner: Arc::clone(&self.inner),
+            name: Arc::clone(&self.name),
+            number: self.number,
+            kind: Some(kind),
+            durability: self.durability,
+            session: self.session.clone(),
+            value: PhantomData,
+        }
+    }
+
+    /// The state that reads of more than one key are of.
+    pub(crate) fn held(&self) -> Result<Held> {
+        match &self.session {
+            Session::Live => {
+                self.inner.insiders.check_outside()?;
+                Ok(Held::Snapshot(Arc::new(self.inner.engine.snapshot())))
+            }
+            Session::Snapshot(snapshot) => Ok(Held::Snapshot(Arc::clone(snapshot))),
+            Session::Transaction(transaction) => Ok(Held::Transaction(Arc::clone(transaction))),
+            Session::Foreign => Err(foreign()),
+        }
+    }
+
+    /// The record at `key`.
+    pub(crate) fn fetch(&self, key: &[u8]) -> Result<Option<Record>> {
+        if matches!(self.session, Session::Live) {
+            self.inner.insiders.check_outside()?;
+            return Ok(read::latest(&self.inner.engine, key)?.record);
+        }
+        read::at(&self.held()?, key)
+    }
+
+    /// The key of a document in this collection.
+    pub(crate) fn key(&self, id: &DocumentId) -> Result<Vec<u8>> {
+        document::key(self.number, id).map_err(|error| self.at(id, error.into()))
+    }
+
+    /// The kind of a record, if this handle sees it.
+    pub(crate) fn sees(&self, record: &Record) -> Result<Option<Arc<Kind>>> {
+        match &self.kind {
+            Some(kind) => Ok((kind.number() == record.header.kind).then(|| Arc::clone(kind))),
+            None => self.inner.registry.resolve(&self.inner.catalog, record.header.kind).map(Some),
+        }
+    }
+
+    /// As [`sees`](Self::sees), for writes: `KindMismatch` where the handle does not see it.
+    pub(crate) fn must_see(&self, id: &DocumentId, record: &Record) -> Result<Arc<Kind>> {
+        let kind = self.sees(record).map_err(|error| self.at(id, error))?;
+        kind.ok_or_else(|| {
+            let found = self.inner.catalog.kind_name(record.header.kind).unwrap_or_default();
+            let error = Error::new(ErrorKind::KindMismatch, "the document is of another kind");
+            self.at(id, error.with_document_kind(&found))
+        })
+    }
+
+    /// The kind of a new document.
+    pub(crate) fn kind_of_new(&self) -> Result<Arc<Kind>> {
+        if let Some(kind) = &self.kind {
+            return Ok(Arc::clone(kind));
+        }
+        // Read outside of a transaction: it would conflict with every insert into the collection.
+        let now = Self { session: Session::Snapshot(Arc::new(self.inner.engine.snapshot())), ..self.clone() };
+        let mut names: Vec<_> = now.census()?.into_iter().map(|entry| entry.kind).collect();
+        names.dedup();
+        let kind = match names.as_slice() {
+            [] => self.inner.catalog.kind(&self.inner.engine, &self.name)?,
+            [only] => self.inner.catalog.kind(&self.inner.engine, only)?,
+            [_, _, ..] => {
+                let error = Error::new(ErrorKind::KindRequired, "the collection holds several kinds");
+                return Err(error.with_collection(&self.name).with_detail("kinds", names.join(", ")));
+            }
+        };
+        let kind = self.inner.registry.resolve(&self.inner.catalog, kind)?;
+        if !kind.is_declared() && !self.inner.catalog.recorded(kind.number()).is_empty() {
+            let error = Error::new(
+                ErrorKind::KindRequired,
+                "the kind has steps that this program has not declared, so that its newest shape is not known",
+            );
+            return Err(error.with_collection(&self.name).with_document_kind(kind.name()));
+        }
+        Ok(kind)
+    }
+
+    /// `error`, with where it happened.
+    pub(crate) fn at(&self, id: &DocumentId, error: Error) -> Error {
+        error.with_collection(&self.name).with_id(id)
+    }
+}
+
+pub(crate) fn read_only() -> Error {
+    Error::new(ErrorKind::InvalidOption, "a snapshot cannot be written to")
+}
+
+pub(crate) fn foreign() -> Error {
+    Error::new(
+        ErrorKind::InvalidOption,
+        "the collection belongs to another store than the transaction or snapshot",
+    )
+}
+
+impl Collection<Value> {
+    /// Declares, at run time, how the kind of this collection's documents evolves: the kind named like the collection, or its only kind.
+    /// May be called again with further steps. Returns at once: documents are upcast when they are read.
+    ///
+    /// ```
+    /// # use pivotdb::{Evolution, Op, Store};
+    /// # use serde_json::json;
+    /// let store = Store::memory()?;
+    /// let runs = store.documents("runs")?;
+    /// let id = runs.insert(&json!({"acc": 0.91}))?;
+    /// runs.evolve(Evolution::new().step("say it in full", [Op::rename("acc", "accuracy")]))?;
+    /// assert_eq!(runs.require(id)?["accuracy"], 0.91);
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidEvolution` when the steps contradict themselves, or do not begin with those declared before; `KindRequired`
+    /// when the collection holds several kinds.
+    pub fn evolve(&self, evolution: Evolution) -> Result<()> {
+        let mut names: Vec<_> = self.census()?.into_iter().map(|entry| entry.kind).collect();
+        names.dedup();
+        let name = match names.as_slice() {
+            [] => &*self.name,
+            [only] => only,
+            [_, _, ..] => {
+                let error = Error::new(ErrorKind::KindRequired, "the collection holds several kinds");
+                return Err(error.with_collection(&self.name).with_detail("kinds", names.join(", ")));
+            }
+        };
+        let inner = &self.inner;
+        inner.registry.declare(&inner.engine, &inner.catalog, name, &evolution, true)?;
+        Ok(())
+    }
+}
+
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            name: Arc::clone(&self.name),
+            number: self.number,
+            kind: self.kind.clone(),
+            durability: self.durability,
+            session: self.session.clone(),
+            value: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Collection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.as_ref().map(|kind| kind.name());
+        f.debug_struct("Collection").field("name", &self.name).field("kind", &kind).finish_non_exhaustive()
+    }
+}

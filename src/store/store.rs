@@ -1,0 +1,138 @@
+//! Stores.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::error::Result;
+use crate::evolution::evolution::Evolution;
+use crate::store::collection::Collection;
+use crate::store::inner::Inner;
+use crate::store::stats::{CensusEntry, Stats};
+use crate::store::versioned::Versioned;
+
+/// An open store. A handle: cheap to clone, usable from any thread; the store closes with its last handle, or by
+/// [`close`](Self::close).
+///
+/// ```
+/// use pivotdb::Store;
+/// use serde_json::json;
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("app.pivot");
+/// let store = Store::open(&path)?;
+/// let notes = store.documents("notes")?;
+/// let id = notes.insert(&json!({"text": "change your mind"}))?;
+/// assert_eq!(notes.require(id)?["text"], "change your mind");
+/// store.close()?;
+/// # Ok::<(), pivotdb::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+impl Store {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The collection `name`, read and written as `T`; made at its first use. Documents of other kinds in it are not seen.
+    ///
+    /// # Errors
+    /// `InvalidName`; `InvalidEvolution` when the steps of `T` contradict themselves, or the kind has been declared with other steps.
+    pub fn collection<T: Versioned>(&self, name: &str) -> Result<Collection<T>> {
+        self.collection_with(name, T::KIND, &T::evolution())
+    }
+
+    /// As [`collection`](Self::collection), for types of other crates, and steps made at run time.
+    ///
+    /// # Errors
+    /// As [`collection`](Self::collection).
+    pub fn collection_with<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        kind: &str,
+        evolution: &Evolution,
+    ) -> Result<Collection<T>> {
+        let Inner { engine, catalog, registry, .. } = &*self.inner;
+        let number = catalog.collection(engine, name)?;
+        let kind = registry.declare(engine, catalog, kind, evolution, false)?;
+        Ok(Collection::new(Arc::clone(&self.inner), name, number, Some(kind)))
+    }
+
+    /// The collection `name`, untyped: documents of every kind, each in the newest shape that this program has declared, or as it is stored
+    /// where it has declared none.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn documents(&self, name: &str) -> Result<Collection<Value>> {
+        let number = self.inner.catalog.collection(&self.inner.engine, name)?;
+        Ok(Collection::new(Arc::clone(&self.inner), name, number, None))
+    }
+
+    /// The names of all collections, in order.
+    #[must_use]
+    pub fn collections(&self) -> Vec<String> {
+        self.inner.catalog.collections().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// How many documents the store holds, by collection, kind and stamp. Exact. Costs one look at each counter, however
+    /// many documents there are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn census(&self) -> Result<Vec<CensusEntry>> {
+        let mut census = Vec::new();
+        for (name, number) in self.inner.catalog.collections() {
+            let collection = Collection::<Value>::new(Arc::clone(&self.inner), &name, number, None);
+            census.extend(collection.census()?);
+        }
+        Ok(census)
+    }
+
+    /// Waits until everything committed so far is on the medium.
+    ///
+    /// # Errors
+    /// `CommitOutcomeUnknown` when the sync fails; `Poisoned`; `Closed`.
+    pub fn flush(&self) -> Result<()> {
+        Ok(self.inner.engine.flush()?)
+    }
+
+    /// Waits until everything is on the medium and gives the files up, so that they can be opened again. Every handle on the store, of
+    /// collections too, answers `Closed` from then on. Closing twice is no error.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush); the store is closed all the same.
+    pub fn close(&self) -> Result<()> {
+        Ok(self.inner.engine.close()?)
+    }
+
+    /// What the store is doing.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn stats(&self) -> Result<Stats> {
+        let figures = self.inner.engine.figures()?;
+        Ok(Stats {
+            sequence: figures.meta.sequence,
+            synced_sequence: figures.synced,
+            keys: figures.meta.keys,
+            digest: figures.meta.digest.number(),
+            size_on_disk: figures.size_on_disk,
+            commits: figures.commits,
+            groups: figures.groups,
+            syncs: figures.syncs,
+            failed_checks: figures.failed_checks,
+            overlay_bytes: figures.overlay_bytes,
+            snapshots: figures.snapshots,
+        })
+    }
+
+    /// What maintenance works on.
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}

@@ -1,0 +1,153 @@
+//! Transactions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::error::{Error, Result};
+use crate::error::kind::ErrorKind;
+use crate::storage::commit::commit::Durability;
+use crate::storage::commit::transaction::Transaction as Bytes;
+use crate::store::collection::Collection;
+use crate::store::inner::Inner;
+use crate::store::session::Session;
+use crate::store::store::Store;
+
+/// How often a transaction is repeated after a conflict. Each conflict means that another transaction succeeded, so only
+/// one that meets others without pause gets there.
+const TRIES: u32 = 1000;
+
+/// From here on a repeated transaction waits a little first, the longer the more often.
+const PATIENT_TRIES: u32 = 4;
+const LONGEST_WAIT: Duration = Duration::from_millis(5);
+
+/// Reads of one state of the store, and writes that are made together if, at that moment, everything that was read is still so:
+/// transactions are serializable. Made by [`Store::transaction`], or by [`Store::begin`].
+///
+/// Dropped without [`commit`](Self::commit), it leaves nothing behind.
+pub struct Transaction {
+    inner: Arc<Inner>,
+    bytes: Arc<Bytes>,
+    durability: Durability,
+}
+
+impl Store {
+    /// Runs `work` in a transaction and commits it. When what it has read has been changed by others meanwhile, it is run again, up to
+    /// 1,000 times. If it fails, nothing is written.
+    ///
+    /// ```
+    /// # use pivotdb::{Error, Store};
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// let accounts = store.documents("accounts")?;
+    /// accounts.insert_with_id("a", &json!({"balance": 10}))?;
+    /// accounts.insert_with_id("b", &json!({"balance": 0}))?;
+    /// store.transaction(|tx| {
+    ///     let accounts = tx.on(&accounts);
+    ///     let balance = accounts.require("a")?["balance"].as_i64().unwrap_or(0);
+    ///     if balance < 7 {
+    ///         return Err(Error::abort("not enough"));
+    ///     }
+    ///     accounts.update("a", |a| a["balance"] = json!(balance - 7))?;
+    ///     accounts.update("b", |b| b["balance"] = json!(b["balance"].as_i64().unwrap_or(0) + 7))?;
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(accounts.require("b")?["balance"], 7);
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What `work` gives ([`Error::abort`] carries an error of the caller's own); `Conflict` after too many repetitions; `TooLarge`;
+    /// `SnapshotExpired`; `InsideTransaction` within another transaction; and what a commit can fail with.
+    pub fn transaction<R>(&self, work: impl FnMut(&Transaction) -> Result<R>) -> Result<R> {
+        self.try_transaction(work)
+    }
+
+    /// As [`transaction`](Self::transaction), with an error type of the caller's.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn try_transaction<R, E: From<Error>>(
+        &self,
+        mut work: impl FnMut(&Transaction) -> Result<R, E>,
+    ) -> Result<R, E> {
+        for tries in 1..=TRIES {
+            let transaction = self.begin()?;
+            let outcome = {
+                let _inside = self.inner().insiders.enter();
+                work(&transaction)
+            };
+            let doomed = transaction.bytes.is_doomed();
+            match outcome {
+                Ok(result) => match transaction.commit() {
+                    Ok(()) => return Ok(result),
+                    Err(error) if !error.is_conflict() => return Err(error.into()),
+                    Err(_) => {}
+                },
+                Err(error) if !doomed => return Err(error),
+                Err(_) => {}
+            }
+            if tries > PATIENT_TRIES {
+                std::thread::sleep((Duration::from_micros(50) * tries).min(LONGEST_WAIT));
+            }
+        }
+        let error = Error::new(ErrorKind::Conflict, "others keep changing what the transaction reads");
+        Err(error.with_detail("tries", TRIES).into())
+    }
+
+    /// Begins a transaction that is committed by hand; conflicts are then the caller's to repeat.
+    ///
+    /// # Errors
+    /// `InsideTransaction` within the closure of another transaction.
+    pub fn begin(&self) -> Result<Transaction> {
+        let inner = self.inner();
+        inner.insiders.check_outside()?;
+        let bytes = Arc::new(inner.engine.begin());
+        Ok(Transaction { inner: Arc::clone(inner), bytes, durability: inner.durability })
+    }
+}
+
+impl Transaction {
+    /// `collection` within the transaction: reads see what the transaction has written, and writes are kept back until it is committed. Used
+    /// after the end of the transaction, it answers `TransactionClosed`.
+    #[must_use]
+    pub fn on<T>(&self, collection: &Collection<T>) -> Collection<T> {
+        collection.within(&self.inner, Session::Transaction(Arc::clone(&self.bytes)))
+    }
+
+    /// Makes the writes, if everything that was read is still so.
+    ///
+    /// # Errors
+    /// `Conflict` when it is not; `TransactionClosed`; and what a commit can fail with. In every case but `CommitOutcomeUnknown` nothing
+    /// has been written.
+    pub fn commit(&self) -> Result<()> {
+        let mut ended = self.bytes.end()?;
+        let commit = std::mem::take(&mut ended.commit);
+        if commit.keys() == 0 {
+            // What was read is one state of the store: that the state is no longer the newest takes nothing from it.
+            return Ok(());
+        }
+        match self.inner.engine.commit(commit, self.durability) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives the writes up.
+    pub fn rollback(&self) {
+        // Ended already: there is nothing left to give up.
+        let _ = self.bytes.end();
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.rollback();
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,424 @@
+//! Writing documents.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::encoding::body::de::from_body;
+use crate::encoding::body::raw::Raw;
+use crate::encoding::body::ser::to_body;
+use crate::encoding::envelope::header::Header;
+use crate::encoding::envelope::record::{Draft, Sealed};
+use crate::encoding::key::census::CensusKey;
+use crate::error::error::{Error, Result};
+use crate::error::kind::ErrorKind;
+use crate::model::id::DocumentId;
+use crate::model::revision::Revision;
+use crate::model::stamp::Stamp;
+use crate::model::time::Timestamp;
+use crate::record::kind::Kind;
+use crate::record::patch;
+use crate::record::rewrite::{Rewritten, rewrite};
+use crate::record::view::View;
+use crate::storage::bytes::Bytes;
+use crate::storage::commit::commit::{Commit, Expected};
+use crate::storage::commit::error::StorageError;
+use crate::store::collection::{Collection, foreign, read_only};
+use crate::store::document::Document;
+use crate::store::inserts::Inserts;
+use crate::store::session::Session;
+use crate::stored::read::{self, Latest};
+use crate::stored::record::Record;
+use crate::stored::write;
+
+/// How often a change is repeated on the newest revision when others write the same document. Each failure means that another
+/// write succeeded, so only a document that is rewritten without pause gets there.
+const TRIES: usize = 1000;
+
+/// A document that is about to be changed.
+struct Existing {
+    kind: Arc<Kind>,
+    view: View,
+}
+
+/// What becomes of a document.
+enum Change {
+    /// Nothing.
+    Keep,
+    Write {
+        kind: Arc<Kind>,
+        rewritten: Rewritten,
+    },
+    Delete,
+}
+
+impl<T: Serialize> Collection<T> {
+    /// Inserts a document under a new random id (UUID v7: ids sort by the time they were made), and gives the id.
+    ///
+    /// With [`Durability::Immediate`](crate::Durability::Immediate), the default on disk, it costs a sync of the disk, which takes as long as the disk
+    /// takes: a thread that inserts one document after the other makes as many per second as the disk makes syncs. Threads that insert at
+    /// the same time share syncs. For many documents [`insert_many`](Self::insert_many) commits them
+    /// together; [`Durability::Buffered`](crate::Durability::Buffered) does not wait; [`bulk`](Self::bulk) is made for loading.
+    ///
+    /// # Errors
+    /// `NotRepresentable`, `TooDeep` or `TooLarge` when the value cannot be stored, `KindRequired` when the collection is untyped and
+    /// holds several kinds, and what a commit can fail with: `Io`, `OutOfSpace`, `Poisoned`, `CommitOutcomeUnknown`, `Closed`.
+    pub fn insert(&self, value: &T) -> Result<DocumentId> {
+        let id = DocumentId::random();
+        self.insert_with_id(&id, value)?;
+        Ok(id)
+    }
+
+    /// Inserts a document under an id of the caller's.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when there is a document with this id, of whatever kind; `InvalidId` when the id is too long; otherwise
+    /// as [`insert`](Self::insert).
+    pub fn insert_with_id(&self, id: impl Into<DocumentId>, value: &T) -> Result<()> {
+        let mut inserts = Inserts::new(&self.kind_of_new()?);
+        inserts.add(self, id.into(), value)?;
+        inserts.commit(self).map(drop)
+    }
+
+    /// Inserts documents under new random ids, all or none, in one commit; gives their ids.
+    ///
+    /// # Errors
+    /// `TooLarge` when together they exceed the limit of a commit; otherwise as [`insert`](Self::insert).
+    pub fn insert_many<I>(&self, values: I) -> Result<Vec<DocumentId>>
+    where
+        I: IntoIterator,
+        I::Item: Borrow<T>,
+    {
+        let mut inserts = Inserts::new(&self.kind_of_new()?);
+        for value in values {
+            inserts.add(self, DocumentId::random(), value.borrow())?;
+        }
+        inserts.commit(self)
+    }
+
+    /// Writes a whole document, whatever was there: fields the value does not have are gone. Gives the new revision.
+    ///
+    /// # Errors
+    /// `KindMismatch` when the document is of a kind this collection does not see; otherwise as [`insert`](Self::insert).
+    pub fn overwrite(&self, id: impl Into<DocumentId>, value: &T) -> Result<Revision> {
+        let id = id.into();
+        let body = self.encode(&id, value)?;
+        let stored = self.change(&id, |existing| {
+            let kind = existing.map_or_else(|| self.kind_of_new(), |existing| Ok(existing.kind))?;
+            let rewritten = Rewritten { stamp: kind.current(), body: body.clone() };
+            Ok(Change::Write { kind, rewritten })
+        })?;
+        Ok(stored.map_or(Revision::FIRST, |(_, record)| record.header.revision))
+    }
+
+    /// The body of `value`.
+    fn encode(&self, id: &DocumentId, value: &T) -> Result<Vec<u8>> {
+        to_body(value, self.inner.limits).map_err(|error| self.at(id, error.into()))
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Collection<T> {
+    /// Inserts the document, or writes the difference between it and what is there: fields of the stored document that the type does not
+    /// know stay. Gives the revision, which is the old one if nothing differs.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert); where there is a document: `KindMismatch`, and as [`get`](Self::get).
+    pub fn put(&self, id: impl Into<DocumentId>, value: &T) -> Result<Revision> {
+        let id = id.into();
+        let after = self.encode(&id, value)?;
+        let stored = self.change(&id, |existing| match existing {
+            None => {
+                let kind = self.kind_of_new()?;
+                let rewritten = Rewritten { stamp: kind.current(), body: after.clone() };
+                Ok(Change::Write { kind, rewritten })
+            }
+            Some(existing) => {
+                let before = to_body(&existing.view.decode::<T>()?, self.inner.limits)?;
+                self.difference(&id, existing, &before, &after)
+            }
+        })?;
+        Ok(stored.map_or(Revision::FIRST, |(_, record)| record.header.revision))
+    }
+
+    /// Changes a document in place, and gives it as it is afterwards. `change` sees the newest state, and may be called
+    /// again when others write the document meanwhile. Only what it changes is written; if it changes nothing, nothing is.
+    ///
+    /// ```
+    /// # use pivotdb::Store;
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// let counters = store.documents("counters")?;
+    /// counters.insert_with_id("visits", &json!({"n": 0}))?;
+    /// let visits = counters.update("visits", |visits| visits["n"] = json!(1))?;
+    /// assert_eq!((visits["n"].as_u64(), visits.revision().get()), (Some(1), 2));
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound`; `KindMismatch`; as [`get`](Self::get) and [`insert`](Self::insert); `HistoryDiverged` when a newer program wrote the document and
+    /// the change cannot be carried into its shape; `Conflict` after very many collisions.
+    pub fn update(&self, id: impl Into<DocumentId>, mut change: impl FnMut(&mut T)) -> Result<Document<T>> {
+        self.try_update(id, |value| {
+            change(value);
+            Ok(())
+        })
+    }
+
+    /// As [`update`](Self::update), with a change that may fail; then nothing is written. [`Error::abort`] carries an error of
+    /// the caller's own.
+    ///
+    /// # Errors
+    /// What `change` gives; otherwise as [`update`](Self::update).
+    pub fn try_update(
+        &self,
+        id: impl Into<DocumentId>,
+        mut change: impl FnMut(&mut T) -> Result<()>,
+    ) -> Result<Document<T>> {
+        let id = id.into();
+        let mut changed = None;
+        let stored = self.change(&id, |existing| {
+            let existing = existing.ok_or_else(|| self.not_found(&id))?;
+            let mut value: T = existing.view.decode()?;
+            let before = to_body(&value, self.inner.limits)?;
+            change(&mut value)?;
+            let after = to_body(&value, self.inner.limits)?;
+            changed = Some(value);
+            self.difference(&id, existing, &before, &after)
+        })?;
+        match (changed, stored) {
+            (Some(value), Some((kind, record))) => self.as_written(id, &kind, record, value),
+            _ => Err(self.not_found(&id)),
+        }
+    }
+
+    /// Writes a document back that was read before, if nobody has written it since; and brings its revision up to date.
+    ///
+    /// # Errors
+    /// `Conflict` when somebody has; `NotFound` when it has been deleted; otherwise as [`update`](Self::update).
+    pub fn replace(&self, document: &mut Document<T>) -> Result<()> {
+        let id = document.id().clone();
+        let stored = self.change(&id, |existing| {
+            let existing = existing.ok_or_else(|| self.not_found(&id))?;
+            let found = existing.view.record().header.revision;
+            if found != document.revision() {
+                let error =
+                    Error::new(ErrorKind::Conflict, "the document has been written since it was read");
+                return Err(error.with_detail("read", document.revision()).with_detail("found", found));
+            }
+            let before = to_body(&document.view().decode::<T>()?, self.inner.limits)?;
+            let after = to_body(&document.value, self.inner.limits)?;
+            self.difference(&id, existing, &before, &after)
+        })?;
+        if let Some((kind, record)) = stored {
+            document.refresh(
+                View::of(&kind, &id, record, self.inner.limits).map_err(|error| self.at(&id, error))?,
+            );
+        }
+        Ok(())
+    }
+
+    /// Applies a JSON Merge Patch (RFC 7396) to the document as this program sees it, and gives the result: null removes a
+    /// member, objects are patched member by member, everything else replaces what was there.
+    ///
+    /// ```
+    /// # use pivotdb::Store;
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// let users = store.documents("users")?;
+    /// users.insert_with_id("ada", &json!({"name": "Ada", "contact": {"phone": "1", "fax": "2"}}))?;
+    /// let ada = users.merge_patch("ada", &json!({"contact": {"fax": null, "mail": "a@b.c"}}))?;
+    /// assert_eq!(*ada, json!({"name": "Ada", "contact": {"phone": "1", "mail": "a@b.c"}}));
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Mismatch` when the result does not fit the type, and nothing is written; otherwise as [`update`](Self::update).
+    pub fn merge_patch(&self, id: impl Into<DocumentId>, patch: &Value) -> Result<Document<T>> {
+        let id = id.into();
+        let limits = self.inner.limits;
+        let patch = to_body(patch, limits).map_err(|error| self.at(&id, error.into()))?;
+        let mut patched = None;
+        let stored = self.change(&id, |existing| {
+            let existing = existing.ok_or_else(|| self.not_found(&id))?;
+            let before = existing.view.body().to_vec();
+            let after = patch::merge_patch(Raw::new(&before)?, Raw::new(&patch)?, limits)?;
+            patched = Some(from_body(Raw::new(&after)?)?);
+            self.difference(&id, existing, &before, &after)
+        })?;
+        match (patched, stored) {
+            (Some(value), Some((kind, record))) => self.as_written(id, &kind, record, value),
+            _ => Err(self.not_found(&id)),
+        }
+    }
+
+    fn difference(&self, id: &DocumentId, existing: Existing, before: &[u8], after: &[u8]) -> Result<Change> {
+        let Existing { kind, view } = existing;
+        let rewritten = rewrite(&kind, id, &view, before, after, self.inner.limits)?;
+        Ok(rewritten.map_or(Change::Keep, |rewritten| Change::Write { kind, rewritten }))
+    }
+
+    fn as_written(&self, id: DocumentId, kind: &Kind, record: Record, value: T) -> Result<Document<T>> {
+        let view = View::of(kind, &id, record, self.inner.limits).map_err(|error| self.at(&id, error))?;
+        Ok(Document::new(id, Arc::clone(kind.name()), view, value))
+    }
+}
+
+impl<T> Collection<T> {
+    /// Deletes a document; gives whether there was one.
+    ///
+    /// # Errors
+    /// `KindMismatch` when the document is of a kind this collection does not see, and what a commit can fail with.
+    pub fn delete(&self, id: impl Into<DocumentId>) -> Result<bool> {
+        let id = id.into();
+        let mut found = false;
+        self.change_stored(&id, |record| {
+            found = record.is_some();
+            match record {
+                Some(record) => self.must_see(&id, record).map(|_| Change::Delete),
+                None => Ok(Change::Keep),
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Changes the document as `decide` says, which sees it in the program's shape, and repeats that when others write it meanwhile.
+    /// Gives the record that is stored afterwards.
+    fn change(
+        &self,
+        id: &DocumentId,
+        mut decide: impl FnMut(Option<Existing>) -> Result<Change>,
+    ) -> Result<Option<(Arc<Kind>, Record)>> {
+        self.change_stored(id, |record| {
+            let existing = match record {
+                Some(record) => {
+                    let kind = self.must_see(id, record)?;
+                    let view = View::of(&kind, id, record.clone(), self.inner.limits)?;
+                    Some(Existing { kind, view })
+                }
+                None => None,
+            };
+            decide(existing)
+        })
+    }
+
+    fn change_stored(
+        &self,
+        id: &DocumentId,
+        mut decide: impl FnMut(Option<&Record>) -> Result<Change>,
+    ) -> Result<Option<(Arc<Kind>, Record)>> {
+        let at = |error| self.at(id, error);
+        let key = self.key(id)?;
+        match &self.session {
+            Session::Live => self.inner.insiders.check_outside().map_err(at)?,
+            Session::Transaction(transaction) => {
+                let record = self.fetch(&key).map_err(at)?;
+                let change = decide(record.as_ref()).inspect_err(|error| {
+                    if error.is_conflict() {
+                        transaction.doom();
+                    }
+                });
+                let (commit, after) = self.prepare(&key, record, change.map_err(at)?).map_err(at)?;
+                transaction.stage(commit).map_err(|error| at(error.into()))?;
+                return Ok(after);
+            }
+            Session::Snapshot(_) => return Err(at(read_only())),
+            Session::Foreign => return Err(at(foreign())),
+        }
+        for _ in 0..TRIES {
+            let Latest { read, record } = read::latest(&self.inner.engine, &key).map_err(at)?;
+            let change = decide(record.as_ref()).map_err(at)?;
+            let (mut commit, after) = self.prepare(&key, record, change).map_err(at)?;
+            if commit.writes.is_empty() {
+                return Ok(after);
+            }
+            commit.check(key.as_slice(), Expected::Unchanged(read));
+            match self.inner.engine.commit(commit, self.durability) {
+                Ok(_) => return Ok(after),
+                Err(StorageError::CheckFailed { .. }) => std::thread::yield_now(),
+                Err(error) => return Err(at(error.into())),
+            }
+        }
+        let error = Error::new(ErrorKind::Conflict, "others keep writing the document");
+        Err(at(error.with_detail("tries", TRIES)))
+    }
+
+    /// The commit that makes `change`, and the record that is stored after it.
+    fn prepare(
+        &self,
+        key: &[u8],
+        before: Option<Record>,
+        change: Change,
+    ) -> Result<(Commit, Option<(Arc<Kind>, Record)>)> {
+        let mut commit = Commit::default();
+        let after = match change {
+            Change::Keep => match before {
+                Some(record) => {
+                    let kind = self.inner.registry.resolve(&self.inner.catalog, record.header.kind)?;
+                    Some((kind, record))
+                }
+                None => None,
+            },
+            Change::Delete => {
+                if let Some(record) = &before {
+                    write::remove(&mut commit, key.to_vec(), record.chunks);
+                    self.count_down(&mut commit, &record.header);
+                }
+                None
+            }
+            Change::Write { kind, rewritten } => {
+                let header = header_after(before.as_ref(), kind.number(), rewritten.stamp);
+                let sealed = seal(key, &header, &rewritten.body)?;
+                let written = as_record(key, &sealed)?;
+                let chunks_before = before.as_ref().map_or(0, |record| record.chunks);
+                write::put(&mut commit, key.to_vec(), sealed, chunks_before);
+                if let Some(record) = &before {
+                    self.count_down(&mut commit, &record.header);
+                }
+                self.count_up(&mut commit, &header);
+                Some((kind, written))
+            }
+        };
+        Ok((commit, after))
+    }
+
+    fn count_up(&self, commit: &mut Commit, header: &Header) {
+        self.count_by(commit, header, 1);
+    }
+
+    fn count_down(&self, commit: &mut Commit, header: &Header) {
+        self.count_by(commit, header, -1);
+    }
+
+    fn count_by(&self, commit: &mut Commit, header: &Header, delta: i64) {
+        let key = CensusKey { collection: self.number, kind: header.kind, stamp: header.stamp };
+        commit.count(key.encode().as_slice(), delta);
+    }
+}
+
+fn header_after(before: Option<&Record>, kind: u32, stamp: Stamp) -> Header {
+    let now = Timestamp::now();
+    match before {
+        Some(Record { header, .. }) => {
+            Header { kind, stamp, revision: header.revision.next(), created: header.created, updated: now }
+        }
+        None => Header { kind, stamp, revision: Revision::FIRST, created: now, updated: now },
+    }
+}
+
+fn seal(key: &[u8], header: &Header, body: &[u8]) -> Result<Sealed> {
+    let (draft, mut value) = Draft::begin(header, &[], body.len())?;
+    value.extend_from_slice(body);
+    Ok(draft.seal(key, value)?)
+}
+
+/// The record that reading what has just been sealed gives.
+fn as_record(key: &[u8], sealed: &Sealed) -> Result<Record> {
+    let head = Bytes::from(sealed.head.as_slice());
+    Record::from_chunks(key, &head, |number| {
+        let position = usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1);
+        Ok(sealed.chunks.get(position).map(|chunk| Bytes::from(chunk.as_slice())))
+    })
+}

@@ -1,0 +1,10 @@
+//! The calls on documents, on every engine.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod calls;
+mod kinds;
+mod many;
+mod ranges;
+mod rewriting;
+mod support;

@@ -1,0 +1,194 @@
+//! What the calls give, and how they fail.
+
+use pivotdb::{Collection, Error, ErrorKind, Store};
+use serde_json::{Value, json};
+
+fn store() -> (Store, Collection<Value>) {
+    let store = Store::memory().unwrap();
+    let values = store.documents("values").unwrap();
+    values.insert_with_id(1, &json!({"n": 1})).unwrap();
+    (store, values)
+}
+
+#[test]
+fn a_transaction_sees_its_own_writes_and_nobody_else_does() {
+    let (store, values) = store();
+    let tx = store.begin().unwrap();
+    let mine = tx.on(&values);
+    mine.update(1, |one| one["n"] = json!(2)).unwrap();
+    mine.insert_with_id(2, &json!({"n": 2})).unwrap();
+    mine.insert_with_id(3, &json!("x".repeat(100_000))).unwrap();
+    assert_eq!(mine.insert_with_id(2, &json!(0)).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert!(mine.delete(2).unwrap() && !mine.exists(2).unwrap());
+    mine.put(4, &json!(4)).unwrap();
+    assert_eq!(mine.count().unwrap(), 3);
+    assert_eq!(mine.require(1).unwrap()["n"], 2);
+    let ids =
+        |range: pivotdb::Range<Value>| range.map(|d| d.unwrap().id().as_i64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(ids(mine.iter()), [1, 3, 4]);
+    assert_eq!(ids(mine.iter().reversed()), [4, 3, 1]);
+    assert_eq!(mine.get_many([3, 2]).unwrap().iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    assert_eq!((values.count().unwrap(), ids(values.iter())), (1, vec![1]));
+    tx.commit().unwrap();
+    assert_eq!(ids(values.iter()), [1, 3, 4]);
+    assert_eq!((values.count().unwrap(), values.require(1).unwrap().revision().get()), (3, 2));
+}
+
+#[test]
+fn nothing_is_left_of_a_transaction_that_fails() {
+    let (store, values) = store();
+    let error = store
+        .transaction(|tx| {
+            tx.on(&values).delete(1)?;
+            Err::<(), _>(Error::abort(std::fmt::Error))
+        })
+        .unwrap_err();
+    assert!(error.downcast_ref::<std::fmt::Error>().is_some());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = store.transaction(|tx| -> pivotdb::Result<()> {
+            tx.on(&values).delete(1)?;
+            panic!("planted")
+        });
+    }));
+    assert!(panicked.is_err());
+    let dropped = store.begin().unwrap();
+    let handle = dropped.on(&values);
+    handle.delete(1).unwrap();
+    drop(dropped);
+    assert_eq!(handle.get(1).map(drop).unwrap_err().kind(), ErrorKind::TransactionClosed);
+    assert!(values.exists(1).unwrap(), "also: this thread is no longer inside");
+    assert_eq!(store.stats().unwrap().snapshots, 0);
+}
+
+#[test]
+fn after_its_end_a_transaction_is_closed() {
+    let (store, values) = store();
+    let kept = store.transaction(|tx| Ok(tx.on(&values))).unwrap();
+    let kinds = [
+        kept.get(1).map(drop).unwrap_err().kind(),
+        kept.insert(&json!(1)).map(drop).unwrap_err().kind(),
+        kept.update(1, |_| {}).map(drop).unwrap_err().kind(),
+        kept.iter().next().unwrap().map(drop).unwrap_err().kind(),
+        kept.count().map(drop).unwrap_err().kind(),
+    ];
+    assert_eq!(kinds, [ErrorKind::TransactionClosed; 5]);
+    let tx = store.begin().unwrap();
+    tx.commit().unwrap();
+    assert_eq!(tx.commit().unwrap_err().kind(), ErrorKind::TransactionClosed);
+}
+
+#[test]
+fn an_outer_handle_inside_is_an_error_on_this_thread_only() {
+    let (store, values) = store();
+    let other = Store::memory().unwrap();
+    store
+        .transaction(|_| {
+            let kinds = [
+                values.get(1).map(drop).unwrap_err().kind(),
+                values.insert(&json!(1)).map(drop).unwrap_err().kind(),
+                values.delete(1).map(drop).unwrap_err().kind(),
+                values.iter().next().unwrap().map(drop).unwrap_err().kind(),
+                values.count().map(drop).unwrap_err().kind(),
+                store.begin().map(drop).unwrap_err().kind(),
+                store.snapshot().map(drop).unwrap_err().kind(),
+                store.transaction(|_| Ok(())).unwrap_err().kind(),
+                values.bulk().and_then(pivotdb::Bulk::finish).map(drop).unwrap_err().kind(),
+            ];
+            assert_eq!(kinds, [ErrorKind::InsideTransaction; 9]);
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert!(values.exists(1).unwrap()));
+            });
+            other.documents("x")?.insert(&json!(1))?;
+            Ok(())
+        })
+        .unwrap();
+    values.require(1).unwrap();
+}
+
+#[test]
+fn a_handle_of_another_store_is_refused() {
+    let (store, _) = store();
+    let (_other, values) = self::store();
+    let tx = store.begin().unwrap();
+    assert_eq!(tx.on(&values).get(1).map(drop).unwrap_err().kind(), ErrorKind::InvalidOption);
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.on(&values).count().map(drop).unwrap_err().kind(), ErrorKind::InvalidOption);
+}
+
+#[test]
+fn a_snapshot_stays_and_cannot_be_written_to() {
+    let (store, values) = store();
+    let snapshot = store.snapshot().unwrap();
+    let then = snapshot.on(&values);
+    values.delete(1).unwrap();
+    values.insert_with_id(2, &json!(2)).unwrap();
+    assert_eq!((then.count().unwrap(), then.require(1).unwrap()["n"].as_i64()), (1, Some(1)));
+    assert!(then.get(2).unwrap().is_none());
+    for refused in
+        [then.insert(&json!(1)).map(drop), then.delete(1).map(drop), then.put(1, &json!(1)).map(drop)]
+    {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidOption);
+    }
+}
+
+#[test]
+fn a_conflict_that_is_swallowed_dooms_the_transaction() {
+    let (store, values) = store();
+    let mut runs = 0;
+    store
+        .transaction(|tx| {
+            runs += 1;
+            let values = tx.on(&values);
+            let mut stale = values.require(1)?;
+            if runs == 1 {
+                values.update(1, |one| one["n"] = json!(5))?;
+                assert!(values.replace(&mut stale).unwrap_err().is_conflict());
+            }
+            values.put(9, &json!(runs))?;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(runs, 2);
+    assert_eq!(
+        (values.require(1).unwrap()["n"].as_i64(), &*values.require(9).unwrap()),
+        (Some(1), &json!(2))
+    );
+}
+
+#[test]
+fn the_callers_own_error_type_comes_out() {
+    #[derive(Debug)]
+    enum Mine {
+        Poor,
+        Store(#[expect(dead_code, reason = "shown by Debug")] Error),
+    }
+    impl From<Error> for Mine {
+        fn from(error: Error) -> Self {
+            Self::Store(error)
+        }
+    }
+    let (store, values) = store();
+    let outcome = store.try_transaction(|tx| {
+        tx.on(&values).delete(1)?;
+        Err::<(), _>(Mine::Poor)
+    });
+    assert!(matches!(outcome, Err(Mine::Poor)));
+    assert!(values.exists(1).unwrap());
+}
+
+#[test]
+fn a_transaction_has_a_bound() {
+    let store = Store::builder().commit_limit(10_000).memory().unwrap();
+    let values = store.documents("values").unwrap();
+    let error = store
+        .transaction(|tx| {
+            let values = tx.on(&values);
+            for n in 0..100 {
+                values.insert_with_id(n, &json!("x".repeat(1000)))?;
+            }
+            Ok(())
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_eq!(values.count().unwrap(), 0);
+}
