@@ -51,6 +51,19 @@ impl Kind {
         })
     }
 
+    /// The same kind, as the program saw it at `schema_version`; `None` where its own steps do not lead through it.
+    pub(crate) fn at(&self, schema_version: u32) -> Option<Self> {
+        let history = self.with_history(History::clone);
+        Some(Self {
+            number: self.number,
+            name: Arc::clone(&self.name),
+            declared: true,
+            current: history.own(schema_version)?,
+            history: RwLock::new(history),
+            plans: RwLock::default(),
+        })
+    }
+
     pub(crate) fn number(&self) -> u32 {
         self.number
     }

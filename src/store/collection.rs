@@ -75,6 +75,43 @@ impl<T> Collection<T> {
         self
     }
 
+    /// The same documents in the shape of an earlier schema version of this program's, read and written as `V`. What is written through a view
+    /// is stored at the stamp the document has; new documents are stored at the view's.
+    ///
+    /// ```
+    /// # use pivotdb::{Evolution, Op, Store};
+    /// # use serde_json::{Value, json};
+    /// # let store = Store::memory()?;
+    /// let steps = Evolution::new().step("say it in full", [Op::rename("name", "full_name")]);
+    /// let users = store.collection_with::<Value>("users", "user", &steps)?;
+    /// users.insert_with_id(1, &json!({"full_name": "Ada", "age": 36}))?;
+    /// let v1 = users.view::<Value>(1)?;
+    /// assert_eq!(v1.require(1)?["name"], "Ada");
+    /// v1.update(1, |ada| ada["name"] = json!("Ada King"))?;
+    /// assert_eq!(*users.require(1)?, json!({"full_name": "Ada King", "age": 36}));
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidOption` when the program's steps do not lead through the schema version; `KindRequired` when the collection is untyped.
+    pub fn view<V>(&self, schema_version: u32) -> Result<Collection<V>> {
+        let kind = self.kind.as_ref().ok_or_else(|| {
+            let error =
+                Error::new(ErrorKind::KindRequired, "a view is of one kind, and the collection of every");
+            error.with_collection(&self.name)
+        })?;
+        let seen = kind.at(schema_version).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidOption,
+                "the program's steps do not lead through this schema version",
+            )
+            .with_collection(&self.name)
+            .with_document_kind(kind.name())
+            .with_detail("schema version", schema_version)
+        })?;
+        Ok(self.seen_as(Arc::new(seen)))
+    }
+
     /// How many documents the collection has: of the type's kind, or of every kind where it is untyped. Exact. Costs one look at each
     /// of the collection's census counters, however many documents there are.
     ///

@@ -44,6 +44,9 @@ struct Existing {
     view: View,
 }
 
+/// What is stored of a document after a change, and its kind.
+type Stored = (Arc<Kind>, Record);
+
 /// What becomes of a document.
 enum Change {
     /// Nothing.
@@ -290,7 +293,7 @@ impl<T> Collection<T> {
         &self,
         id: &DocumentId,
         mut decide: impl FnMut(Option<Existing>) -> Result<Change>,
-    ) -> Result<Option<(Arc<Kind>, Record)>> {
+    ) -> Result<Option<Stored>> {
         self.change_stored(id, |record| {
             let existing = match record {
                 Some(record) => {
@@ -308,7 +311,7 @@ impl<T> Collection<T> {
         &self,
         id: &DocumentId,
         mut decide: impl FnMut(Option<&Record>) -> Result<Change>,
-    ) -> Result<Option<(Arc<Kind>, Record)>> {
+    ) -> Result<Option<Stored>> {
         let at = |error| self.at(id, error);
         let key = self.key(id)?;
         match &self.session {
@@ -351,7 +354,7 @@ impl<T> Collection<T> {
         key: &[u8],
         before: Option<Record>,
         change: Change,
-    ) -> Result<(Commit, Option<(Arc<Kind>, Record)>)> {
+    ) -> Result<(Commit, Option<Stored>)> {
         let mut commit = Commit::default();
         let after = match change {
             Change::Keep => match before {

@@ -233,3 +233,29 @@ fn registered_kinds_are_checked_at_open() {
     assert_eq!(error.kind(), ErrorKind::InvalidEvolution);
     assert_eq!((error.context().step(), error.context().kind()), (Some("same"), Some("bad")));
 }
+
+#[test]
+fn a_view_reads_and_writes_documents_of_every_stamp_in_its_own_shape() {
+    in_turns(&[
+        (0, &|people| people.insert_with_id(1, &json!({"name": "Ada", "x": 1})).unwrap()),
+        (2, &|people| {
+            people.insert_with_id(3, &json!({"full_name": "Bob", "active": false})).unwrap();
+            let v1 = people.view::<Value>(1).unwrap();
+            let v2 = people.view::<Value>(2).unwrap();
+            v1.insert_with_id(4, &json!({"name": "Cy"})).unwrap();
+            assert_eq!(
+                v1.iter().map(|d| d.unwrap()["name"].clone()).collect::<Vec<_>>(),
+                ["Ada", "Bob", "Cy"]
+            );
+            assert_eq!(v2.require(1).unwrap().value, json!({"full_name": "Ada", "x": 1}));
+            v1.update(3, |bob| bob["name"] = json!("Rob")).unwrap();
+            assert_eq!(people.require(3).unwrap().value, json!({"full_name": "Rob", "active": false}));
+            v1.update(1, |ada| ada["x"] = json!(2)).unwrap();
+            assert_eq!(people.require(1).unwrap().stamp().schema_version, 1, "a view does not write back");
+            assert_eq!(people.require(1).unwrap().value, json!({"full_name": "Ada", "x": 2, "active": true}));
+            let error = people.view::<Value>(4).unwrap_err();
+            assert_eq!((error.kind(), error.context().kind()), (ErrorKind::InvalidOption, Some("person")));
+            assert!(people.view::<Value>(0).is_err());
+        }),
+    ]);
+}

@@ -99,7 +99,7 @@ impl Transaction {
                 let page = state.snapshot.page(&rest, direction, limit)?;
                 let covered = covered(&rest, direction, &page);
                 let own = state.own_in(&covered)?;
-                let entries = merge(page.entries, direction, own.iter().map(|(key, value)| (key, value)));
+                let entries = merge(page.entries, direction, own.iter());
                 if page.complete || !entries.is_empty() {
                     return Ok(Page { entries, complete: page.complete });
                 }
