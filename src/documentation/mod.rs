@@ -1,5 +1,8 @@
 //! Long documents, rendered here so that they are versioned, searched and linked with the code.
 
+#[doc = include_str!("design.md")]
+pub mod design {}
+
 #[doc = include_str!("evolution.md")]
 pub mod evolution {}
 
