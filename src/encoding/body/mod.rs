@@ -23,4 +23,8 @@ mod token;
 mod varint;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod typed;

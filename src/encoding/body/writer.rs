@@ -73,7 +73,7 @@ impl Writer {
     pub(super) fn check(&self) -> Result<(), BodyError> {
         let value = self.buffer.get(self.start..).unwrap_or_default();
         if self.failed {
-            return Err(BodyError::refused("an error of one of its parts was ignored"));
+            return Err(ignored());
         }
         if value.len() > self.limits.size {
             return Err(BodyError::new(Fault::TooLarge { limit: self.limits.size }));
@@ -234,6 +234,9 @@ impl Writer {
     /// Ends the container that was begun last, refusing an object that has a key twice.
     #[inline]
     pub(crate) fn end(&mut self, mark: Mark) -> Result<(), BodyError> {
+        if self.failed {
+            return Err(ignored());
+        }
         if mark.object {
             let content = self.buffer.get(mark.at + 1..).unwrap_or_default();
             match duplicates::find(content) {
@@ -341,6 +344,11 @@ impl fmt::Write for Text<'_> {
             }
         }
     }
+}
+
+#[cold]
+fn ignored() -> BodyError {
+    BodyError::refused("an error of one of its parts was ignored")
 }
 
 #[cold]
