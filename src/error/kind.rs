@@ -35,6 +35,10 @@ pub enum ErrorKind {
     Mismatch,
     /// A text is not JSON, or not the JSON that was expected; the error names line and column.
     InvalidText,
+    /// A patch is not well-formed.
+    InvalidPatch,
+    /// An operation of a patch cannot be carried out on the document: its `test` fails, or its path leads nowhere.
+    PatchFailed,
     /// A step failed on this document. The stored bytes are as they were.
     StepFailed,
     /// The document was written by steps this program does not have, and there is no way back to its own shape.
@@ -90,6 +94,8 @@ impl ErrorKind {
             Self::NotRepresentable => "nothing was written",
             Self::TooDeep | Self::TooLarge => "raise the limit in the builder, or store less at once",
             Self::Mismatch => "add a step, or #[serde(default)] for a field that is new",
+            Self::InvalidPatch => "see RFC 6902",
+            Self::PatchFailed => "nothing was written",
             Self::StepFailed => "the stored document is unchanged; correct the step and read again",
             Self::HistoryDiverged => "run the program whose steps wrote it, or add an inverse to the step",
             Self::Corrupt => "run verify, then restore from a backup",

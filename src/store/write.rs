@@ -19,6 +19,8 @@ use crate::model::id::DocumentId;
 use crate::model::revision::Revision;
 use crate::model::stamp::Stamp;
 use crate::model::time::Timestamp;
+#[cfg(feature = "json-patch")]
+use crate::record::json_patch;
 use crate::record::kind::Kind;
 use crate::record::patch;
 use crate::record::rewrite::{Rewritten, rewrite};
@@ -243,11 +245,42 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let id = id.into();
         let limits = self.inner.limits;
         let patch = to_body(patch, limits).map_err(|error| self.at(&id, error.into()))?;
+        self.patch(id, |body| Ok(patch::merge_patch(body, Raw::new(&patch)?, limits)?))
+    }
+
+    /// Applies a JSON Patch (RFC 6902), its `test` operations included, to the document as this program sees it, and gives the
+    /// result. All operations are carried out or none.
+    ///
+    /// ```
+    /// # use pivotdb::Store;
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// let users = store.documents("users")?;
+    /// users.insert_with_id("ada", &json!({"name": "Ada", "tags": ["math"]}))?;
+    /// let ada = users.json_patch("ada", &json!([
+    ///     {"op": "test", "path": "/name", "value": "Ada"},
+    ///     {"op": "add", "path": "/tags/-", "value": "engine"},
+    /// ]))?;
+    /// assert_eq!(ada["tags"], json!(["math", "engine"]));
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidPatch` when `patch` is not one; `PatchFailed`, naming operation and path, when an operation cannot be carried out; otherwise as
+    /// [`merge_patch`](Self::merge_patch).
+    #[cfg(feature = "json-patch")]
+    pub fn json_patch(&self, id: impl Into<DocumentId>, patch: &Value) -> Result<Document<T>> {
+        let id = id.into();
+        let patch = json_patch::parse(patch).map_err(|error| self.at(&id, error))?;
+        self.patch(id, |body| json_patch::apply(body, &patch, self.inner.limits))
+    }
+
+    fn patch(&self, id: DocumentId, patch: impl Fn(Raw<'_>) -> Result<Vec<u8>>) -> Result<Document<T>> {
         let mut patched = None;
         let stored = self.change(&id, |existing| {
             let existing = existing.ok_or_else(|| self.not_found(&id))?;
             let before = existing.view.body().to_vec();
-            let after = patch::merge_patch(Raw::new(&before)?, Raw::new(&patch)?, limits)?;
+            let after = patch(Raw::new(&before)?)?;
             patched = Some(from_body(Raw::new(&after)?)?);
             self.difference(&id, existing, &before, &after)
         })?;
