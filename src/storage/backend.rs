@@ -38,7 +38,7 @@ pub const MAX_VALUE: usize = 32 * 1024;
 /// * After `flush` and then `sync` have both returned `Ok`, every `apply` that had returned before that `flush` survives a power cut.
 /// * After a crash, what a reopened backend holds is the result of a prefix of the `apply` calls, each whole.
 /// * After an error from `apply`, `flush` or `sync` no further write is attempted on this object; reads go on, as far as they can.
-/// * Dropping it ends in bounded time, also on a medium that no longer answers, and makes nothing durable that was not.
+/// * Dropping it ends in bounded time, also on a medium that no longer answers. Nobody relies on it to make anything durable.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The value at `key`.
     ///
