@@ -6,5 +6,6 @@ mod calls;
 mod kinds;
 mod many;
 mod ranges;
+#[cfg(feature = "sled")]
 mod rewriting;
 mod support;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::encoding::key::space::META_KEY;
-use crate::storage::backend::{Backend, Batch};
+use crate::storage::backend::{Backend, BackendError, Batch};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability, Read};
 use crate::storage::commit::error::StorageError;
@@ -18,7 +18,7 @@ use crate::storage::commit::shared::Shared;
 use crate::storage::commit::snapshot::Snapshot;
 use crate::storage::commit::syncer::{Syncer, guarded};
 use crate::storage::commit::transaction::Transaction;
-use crate::storage::watermark::Watermark;
+use crate::storage::watermark::{Mark, Watermark};
 
 /// Whether what is applied can be made durable.
 #[derive(Debug)]
@@ -67,12 +67,8 @@ impl Engine {
     ) -> Result<Self, StorageError> {
         let value = guarded(|| backend.get(&META_KEY))?.ok_or(StorageError::DamagedMeta)?;
         let meta = Meta::decode(&value).ok_or(StorageError::DamagedMeta)?;
-        if let Medium::Persistent(Some(watermark)) = &medium
-            && let Ok(Some(mark)) = watermark.read()
-            && mark.sequence > meta.sequence
-            && !accept_loss
-        {
-            return Err(StorageError::DataLoss { synced: mark.sequence, found: meta.sequence });
+        if let Medium::Persistent(Some(watermark)) = &medium {
+            compare(&**watermark, &meta, accept_loss)?;
         }
         let shared = Arc::new(Shared::new(backend, meta, options));
         let (persistent, syncer) = match medium {
@@ -262,6 +258,25 @@ impl Engine {
     }
 }
 
+/// Holds what the backend came back with against what was synced.
+fn compare(watermark: &dyn Watermark, meta: &Meta, accept_loss: bool) -> Result<(), StorageError> {
+    // A mark that cannot be read is no witness.
+    let Ok(Some(mark)) = watermark.read() else { return Ok(()) };
+    if mark.sequence == meta.sequence && mark.digest != meta.digest.number() {
+        return Err(StorageError::DamagedMeta);
+    }
+    if mark.sequence <= meta.sequence {
+        return Ok(());
+    }
+    if !accept_loss {
+        return Err(StorageError::DataLoss { synced: mark.sequence, found: meta.sequence });
+    }
+    let accepted = Mark { sequence: meta.sequence, digest: meta.digest.number() };
+    watermark.record(accepted).and_then(|()| watermark.sync()).map_err(|error| {
+        StorageError::Backend(BackendError::io("the loss could not be noted as accepted", error))
+    })
+}
+
 /// A panic while a backend is read for one commit fails that commit.
 fn guarded_admit(group: &mut Group<'_>, commit: Commit) -> Result<(), StorageError> {
     let mut outcome = Ok(());
@@ -288,7 +303,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::storage::backend::{BackendError, Direction, Failure, KeyRange, Page, PageLimit};
+    use crate::storage::backend::{Direction, Failure, KeyRange, Page, PageLimit};
     use crate::storage::commit::commit::Expected;
     use crate::storage::memory::MemoryBackend;
 
