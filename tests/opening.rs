@@ -34,7 +34,10 @@ fn what_was_written_is_there_after_reopening() {
         let store = Store::open(&path).unwrap();
         let notes = store.documents("notes").unwrap();
         notes.insert_with_id("durable", &json!([1, 2.5, "x"])).unwrap();
-        notes.with_durability(Durability::Buffered).insert_with_id("large", &json!("y".repeat(1 << 20))).unwrap();
+        notes
+            .with_durability(Durability::Buffered)
+            .insert_with_id("large", &json!("y".repeat(1 << 20)))
+            .unwrap();
         store.close().unwrap();
         let store = Store::open(&path).unwrap();
         store.stats().unwrap().digest
