@@ -8,4 +8,5 @@
 pub(crate) mod body;
 pub(crate) mod envelope;
 pub(crate) mod key;
+pub(crate) mod merge;
 pub(crate) mod text;

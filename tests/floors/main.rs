@@ -48,7 +48,7 @@ const MAP: Map = Map {
             ],
         ),
         ("storage", &["commit", "memory sled", "backend watermark", "bytes"]),
-        ("encoding", &["key text", "body envelope"]),
+        ("encoding", &["key merge text", "body envelope"]),
     ],
     confined: &[
         ("bincode", &["encoding::envelope"]),

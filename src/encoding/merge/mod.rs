@@ -1,0 +1,50 @@
+//! The three-way merge behind typed writes: what a program changed in its view of a document is changed in the stored
+//! document, and nothing else is.
+//!
+//! `base` is the stored body, `before` is what the program's type makes of it, serialized again, and `after` is that with the
+//! program's changes. `base` may hold members the type does not know, and lack members the type fills in.
+//!
+//! # Rules
+//!
+//! * Equal `before` and `after` leave `base` as it is, byte for byte.
+//! * `base` equal to `before`, byte for byte, becomes `after`: the type knows all that is there, and the order is the type's.
+//! * Three objects are merged member by member, in the order of `base`. A member that `before` and `after` agree on keeps the bytes of `base`; one
+//!   that differs is merged in turn; one that `after` lacks goes; one that neither has is unknown to the type and stays.
+//!   Members that only `after` has are appended. A member that `before` and `after` agree on and `base` lacks is a default, and is not written.
+//!   A change of an externally tagged enum's variant is the removal of one member and the addition of another.
+//! * Three arrays are merged element by element: see `align`. The result has the elements of `after`, in their order. An unknown member
+//!   stays with its element, and goes with it.
+//! * Everything else becomes what `after` has.
+//!
+//! # What bytes do not tell
+//!
+//! Three bodies do not tell all about a type. Where they might not (a member unknown to the type stands in an object that was changed, and the like)
+//! the merge has *doubts*, and `typed` asks the type: what it reads from the result must be what it reads from `after`. If it is not, then
+//!
+//! * a member that the type reads under another name (serde's `alias`) takes the name that the type writes, and is merged under it;
+//! * a member that was unknown until another enum variant came to know it is removed, since `after` does not have it;
+//! * a default that now would be another is written;
+//! * elements that the type passed over are removed;
+//!
+//! and if that does not help either, the write is refused. So nothing is ever there twice, or read as something it was not.
+
+mod align;
+mod correspond;
+pub(crate) mod error;
+pub(crate) mod keys;
+mod lookup;
+mod place;
+pub(crate) mod question;
+mod resolve;
+mod same;
+mod structural;
+pub(crate) mod typed;
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod trial;
