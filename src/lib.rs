@@ -1,4 +1,77 @@
-//! An embedded, schema-less document store whose documents remember the schema version they were written in.
+//! An embedded, schema-less document store for programs whose data keeps changing shape.
+//!
+//! Documents are JSON. Each one remembers the schema version it was written in; the program says how each version became the next
+//! one; the steps are applied when the document is read. Additive changes need nothing at all. Opening a store does no work that
+//! grows with the number of documents.
+//!
+//! ```
+//! use pivotdb::{Evolution, Op, Store, Versioned};
+//! use serde::{Deserialize, Serialize};
+//! use serde_json::{Value, json};
+//!
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("app.pivot");
+//! // Last month's program: it only knew JSON.
+//! let store = Store::open(&path)?;
+//! let users = store.collection_with::<Value>("users", "user", &Evolution::new())?;
+//! users.insert_with_id("ada", &json!({"name": "Ada", "mail": "ada@example.org", "age": 36}))?;
+//! store.close()?;
+//!
+//! // Today's program.
+//! #[derive(Serialize, Deserialize)]
+//! struct User {
+//!     name: String,
+//!     email: String,
+//!     #[serde(default)]
+//!     tags: Vec<String>, // a compatible change: no step
+//! }
+//!
+//! impl Versioned for User {
+//!     const KIND: &'static str = "user";
+//!     fn evolution() -> Evolution {
+//!         Evolution::new().step("mail is called email", [Op::rename("mail", "email")])
+//!     }
+//! }
+//!
+//! let store = Store::builder().register::<User>().open(&path)?;
+//! let users = store.collection::<User>("users")?;
+//! let ada = users.require("ada")?;
+//! assert_eq!((ada.email.as_str(), ada.stamp().schema_version), ("ada@example.org", 1));
+//!
+//! // A write is the difference: the age, which this type does not know, stays.
+//! let ada = users.update("ada", |ada| ada.tags.push("math".into()))?;
+//! assert_eq!((ada.stamp().schema_version, ada.revision().get()), (2, 2));
+//! assert_eq!(store.documents("users")?.require("ada")?["age"], 36);
+//! # store.close()?;
+//! # Ok::<(), pivotdb::Error>(())
+//! ```
+//!
+//! # Where to begin
+//!
+//! | to | see |
+//! |---|---|
+//! | open a store, and choose what it may cost | [`Store`], [`Builder`], [`Durability`] |
+//! | read and write documents | [`Collection`], [`Document`], [`DocumentId`] |
+//! | say how a kind came to its present shape | [`Versioned`], [`Evolution`], [`Op`], [`Function`], and [what steps mean](documentation::evolution) |
+//! | change several documents together | [`Store::transaction`], [`Transaction`] |
+//! | read one state while others write | [`Store::snapshot`], [`Snapshot`], [`Collection::iter`] |
+//! | load many documents | [`Collection::insert_many`], [`Collection::bulk`] |
+//! | read documents as an older program does | [`Collection::view`] |
+//! | handle errors | [`Error`], [`ErrorKind`], [`Context`] |
+//! | know what is on the disk, and why | [the format](documentation::format), [design notes](documentation::design) |
+//!
+//! # Threads
+//!
+//! Calls block. Handles are `Clone + Send + Sync + 'static`, so an async program moves a clone into `spawn_blocking`. A store on disk
+//! has one thread of its own, which syncs. One process has a store open at a time.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `sled` | yes | stores on disk |
+//! | `json-patch` | | `Collection::json_patch` (RFC 6902) |
+//! | `testing` | | a conformance suite for backends of one's own, and a backend that fails when told to |
 #![cfg_attr(not(test), warn(clippy::missing_errors_doc))]
 
 mod catalog;

@@ -8,3 +8,8 @@ pub mod evolution {}
 
 #[doc = include_str!("format.md")]
 pub mod format {}
+
+/// The programs in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
