@@ -120,7 +120,10 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
             Token::Float(float) => visitor.visit_f64(float),
             Token::String(string) => visitor.visit_borrowed_str(utf8(string)?),
             Token::Array(content) => self.array(content, visitor),
-            Token::Object(content) => self.object(content, &[], visitor),
+            Token::Object(content) => {
+                magic::refuse_mistakable(content)?;
+                self.object(content, &[], visitor)
+            }
         }
     }
 

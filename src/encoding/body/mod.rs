@@ -1,4 +1,8 @@
 //! Bodies: JSON values as length-prefixed binary, section 4 of the [format](crate::documentation::format).
+//!
+//! As in BSON and SQLite's JSONB, a container says how many bytes it has, so whoever looks for one member passes the others
+//! without reading them. One member of a document costs O(members before it), reading or writing all of it O(bytes), and nothing
+//! here allocates for what bytes merely claim.
 
 pub(crate) mod de;
 pub(crate) mod error;

@@ -723,6 +723,14 @@ mod magic {
     }
 
     #[test]
+    fn as_keys_the_names_are_keys_like_others() {
+        for name in ["$serde_json::private::Number", "$serde_json::private::RawValue", "$serde_json", "$"] {
+            agrees(json!({name: "1"}));
+            agrees(BTreeMap::from([(name.to_owned(), 1)]));
+        }
+    }
+
+    #[test]
     fn raw_text_becomes_its_value() {
         let bytes = encode(&[RawValue { text: " {\"b\": [1, 2.50, \"\\u00e9\"], \"a\": null} " }]);
         assert_eq!(bytes, encode_text("[{\"b\": [1, 2.5, \"é\"], \"a\": null}]"));
