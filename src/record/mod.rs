@@ -3,7 +3,6 @@
 #[cfg(feature = "json-patch")]
 pub(crate) mod json_patch;
 pub(crate) mod kind;
-pub(crate) mod merge;
 pub(crate) mod patch;
 pub(crate) mod rewrite;
 pub(crate) mod view;

@@ -23,7 +23,7 @@ use crate::model::time::Timestamp;
 use crate::record::json_patch;
 use crate::record::kind::Kind;
 use crate::record::patch;
-use crate::record::rewrite::{Rewritten, rewrite};
+use crate::record::rewrite::{Edit, Rewritten, rewrite};
 use crate::record::view::View;
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Expected};
@@ -292,7 +292,10 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
 
     fn difference(&self, id: &DocumentId, existing: Existing, before: &[u8], after: &[u8]) -> Result<Change> {
         let Existing { kind, view } = existing;
-        let rewritten = rewrite(&kind, id, &view, before, after, self.inner.limits)?;
+        let limits = self.inner.limits;
+        let reread = |body: Raw<'_>| to_body(&from_body::<T>(body).ok()?, limits).ok();
+        let edit = Edit { before, after, reread: &reread };
+        let rewritten = rewrite(&kind, id, &view, &edit, limits)?;
         Ok(rewritten.map_or(Change::Keep, |rewritten| Change::Write { kind, rewritten }))
     }
 

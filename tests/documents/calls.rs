@@ -274,3 +274,43 @@ fn a_closed_store_says_so() {
         assert_eq!(ada_read.value, ada());
     });
 }
+
+#[test]
+fn elements_of_lists_keep_what_the_type_does_not_know_of_them() {
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Line {
+        sku: String,
+        quantity: u32,
+    }
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Order {
+        lines: Vec<Line>,
+    }
+    impl pivotdb::Versioned for Order {
+        const KIND: &'static str = "order";
+    }
+    let stored = |lines: &[(&str, u32)]| {
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(sku, n)| json!({"sku": sku, "quantity": n, "note": format!("of {sku}")}))
+            .collect();
+        json!({ "lines": lines })
+    };
+    on_every_engine(|store| {
+        let orders = store.collection::<Order>("orders").unwrap();
+        let everything = store.documents("orders").unwrap();
+        let now = || everything.require(1).unwrap().value;
+        orders.insert_with_id(1, &Order { lines: vec![] }).unwrap();
+        everything.overwrite(1, &stored(&[("a", 1), ("b", 2), ("c", 3)])).unwrap();
+        orders.update(1, |order| drop(order.lines.remove(0))).unwrap();
+        assert_eq!(now(), stored(&[("b", 2), ("c", 3)]));
+        orders.update(1, |order| order.lines.reverse()).unwrap();
+        assert_eq!(now(), stored(&[("c", 3), ("b", 2)]));
+        let new = Line { sku: "n".into(), quantity: 9 };
+        orders.update(1, |order| order.lines.insert(1, new.clone())).unwrap();
+        assert_eq!(now()["lines"][1], json!({"sku": "n", "quantity": 9}));
+        assert_eq!(now()["lines"][2]["note"], "of b");
+        orders.update(1, |order| order.lines[0].quantity = 30).unwrap();
+        assert_eq!(now()["lines"][0], json!({"sku": "c", "quantity": 30, "note": "of c"}));
+    });
+}
