@@ -100,7 +100,7 @@ mod tests {
     fn examples() {
         assert_eq!(CatalogKey::Collection("ab").encode(), [1, 1, 1, b'a', b'b']);
         assert_eq!(CatalogKey::parse(&[1, 1, 2, b'k']), Ok((CatalogKey::Kind("k"), 0)));
-        assert_eq!(CatalogKey::parse(&[1, 1, 4]), Err(KeyError::Name));
+        assert_eq!(CatalogKey::parse(&[1, 1, 2]), Err(KeyError::Name));
         assert_eq!(CatalogKey::parse(&[1, 1, 9, b'k']), Err(KeyError::Section { found: 9 }));
         assert_eq!(CatalogKey::parse(&[1, 1, 1, b'a', 0, 0, 0]), Err(KeyError::Trailing { bytes: 3 }));
         assert_eq!(CatalogKey::parse(&[1, 1, 3, 0, 0, 0, 1]), Err(KeyError::Truncated));

@@ -29,6 +29,7 @@ pub(crate) enum TextFault {
     /// A float beyond the greatest f64.
     FloatRange,
     TooDeep,
+    /// Found where the body has to grow or at its end, so its place may be the beginning of the text.
     TooLarge,
 }
 

@@ -340,7 +340,7 @@ mod tests {
         let parse_small = |text: &str, duplicates| parse(text.as_bytes(), duplicates, small, 1);
         assert!(parse_small("[1,2]", Duplicates::Refuse).is_ok());
         let error = parse_small("[1,\n2,3]", Duplicates::Refuse).unwrap_err();
-        assert_eq!((error.fault, error.line, error.column), (TextFault::TooLarge, 2, 3));
+        assert_eq!(error.fault, TextFault::TooLarge);
         let error = parse_small("{\"\":0,\"\":\"\",\"b\":0}", Duplicates::LastWins).unwrap_err();
         assert_eq!(error.fault, TextFault::TooLarge);
     }
