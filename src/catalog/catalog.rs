@@ -1,7 +1,7 @@
 //! The catalog.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 
@@ -17,8 +17,8 @@ use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability, Expected};
 use crate::storage::commit::engine::Engine;
-use crate::storage::commit::snapshot::Snapshot;
 use crate::stored::record::Record;
+use crate::stored::state::{Held, State as _};
 use crate::stored::write;
 
 const PAGE: PageLimit = PageLimit { entries: 512, bytes: 1 << 20 };
@@ -91,10 +91,14 @@ impl Names {
 impl Catalog {
     /// Reads the whole catalog of a store.
     pub(crate) fn load(engine: &Engine) -> Result<Self, Error> {
-        let snapshot = engine.snapshot();
+        Self::read(&Held::Snapshot(Arc::new(engine.snapshot())))
+    }
+
+    /// Reads the whole catalog of one state of a store.
+    pub(crate) fn read(held: &Held) -> Result<Self, Error> {
         let mut state = State::default();
         for section in [Section::Collections, Section::Kinds, Section::Steps] {
-            for_each_entry(&snapshot, section, |key, value| state.take(key, &value))?;
+            for_each_entry(held, section, |key, value| state.take(key, &value))?;
         }
         Ok(Self { state: RwLock::new(state), adding: Mutex::default() })
     }
@@ -115,6 +119,12 @@ impl Catalog {
         state.collections.numbers.iter().map(|(name, number)| (name.clone(), *number)).collect()
     }
 
+    /// The kinds by name.
+    pub(crate) fn kinds(&self) -> Vec<(String, u32)> {
+        let state = self.state();
+        state.kinds.numbers.iter().map(|(name, number)| (name.clone(), *number)).collect()
+    }
+
     /// The name of the kind with this number.
     pub(crate) fn kind_name(&self, number: u32) -> Option<String> {
         self.state().kinds.names.get(&number).cloned()
@@ -133,6 +143,11 @@ impl Catalog {
                 step: step.clone(),
             })
             .collect()
+    }
+
+    /// Whether a program has declared a step to `stamp` for the kind.
+    pub(crate) fn has_step(&self, kind: u32, stamp: Stamp) -> bool {
+        self.state().steps.contains_key(&(kind, stamp))
     }
 
     /// Records those of a program's steps that are not recorded yet.
@@ -234,21 +249,21 @@ fn add(commit: &mut Commit, key: Vec<u8>, entry: Value) -> Result<(), Error> {
 }
 
 fn for_each_entry(
-    snapshot: &Snapshot,
+    held: &Held,
     section: Section,
     mut take: impl FnMut(CatalogKey<'_>, Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let span = section.span();
     let mut range = KeyRange { start: span.start, end: Some(span.end) };
     loop {
-        let page = snapshot.page(&range, Direction::Forward, PAGE)?;
+        let page = held.page(&range, Direction::Forward, PAGE)?;
         for (key, value) in &page.entries {
             let (entry_key, chunk) = CatalogKey::parse(key)?;
             if chunk > 0 {
                 continue;
             }
             let record = Record::from_chunks(key, value, |number| {
-                Ok::<Option<Bytes>, Error>(snapshot.get(&document::chunk_key(key, number))?)
+                Ok::<Option<Bytes>, Error>(held.get(&document::chunk_key(key, number))?)
             })?;
             take(entry_key, entry::open(&record)?)?;
         }

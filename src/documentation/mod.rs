@@ -9,6 +9,9 @@ pub mod evolution {}
 #[doc = include_str!("format.md")]
 pub mod format {}
 
+#[doc = include_str!("ndjson.md")]
+pub mod ndjson {}
+
 /// The programs in the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -12,7 +12,7 @@ pub(crate) mod step;
 
 mod apply;
 mod fault;
-mod fingerprint;
+pub(crate) mod fingerprint;
 mod json;
 #[cfg(test)]
 mod laws;

@@ -159,11 +159,16 @@ impl<T> Collection<T> {
 
     /// The same collection, its documents seen in the shape `kind` says.
     pub(crate) fn seen_as<V>(&self, kind: Arc<Kind>) -> Collection<V> {
+        Collection { kind: Some(kind), ..self.read_as() }
+    }
+
+    /// The same documents, read and written as `V`.
+    pub(crate) fn read_as<V>(&self) -> Collection<V> {
         Collection {
             inner: Arc::clone(&self.inner),
             name: Arc::clone(&self.name),
             number: self.number,
-            kind: Some(kind),
+            kind: self.kind.clone(),
             durability: self.durability,
             session: self.session.clone(),
             value: PhantomData,
@@ -181,6 +186,20 @@ impl<T> Collection<T> {
             Session::Transaction(transaction) => Ok(Held::Transaction(Arc::clone(transaction))),
             Session::Foreign => Err(foreign()),
         }
+    }
+
+    /// Fails where the handle does not write to the store directly.
+    pub(crate) fn check_live(&self) -> Result<()> {
+        let error = match &self.session {
+            Session::Live => return self.inner.insiders.check_outside(),
+            Session::Transaction(_) => Error::new(
+                ErrorKind::InvalidOption,
+                "what makes commits of its own cannot be part of a transaction",
+            ),
+            Session::Snapshot(_) => read_only(),
+            Session::Foreign => foreign(),
+        };
+        Err(error.with_collection(&self.name))
     }
 
     /// The record at `key`.
@@ -297,15 +316,7 @@ impl Collection<Value> {
 
 impl<T> Clone for Collection<T> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            name: Arc::clone(&self.name),
-            number: self.number,
-            kind: self.kind.clone(),
-            durability: self.durability,
-            session: self.session.clone(),
-            value: PhantomData,
-        }
+        self.read_as()
     }
 }
 

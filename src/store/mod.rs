@@ -6,6 +6,7 @@ pub(crate) mod collection;
 pub(crate) mod document;
 pub(crate) mod inner;
 pub(crate) mod inserts;
+pub(crate) mod load;
 pub(crate) mod range;
 pub(crate) mod read;
 pub(crate) mod registry;

@@ -64,6 +64,13 @@ impl Registry {
         Ok(Arc::clone(kinds.entry(number).or_insert_with(|| Arc::new(kind))))
     }
 
+    /// Learns what has been recorded of a kind since it was declared or met.
+    pub(crate) fn learn(&self, catalog: &Catalog, number: u32) {
+        if let Some(kind) = self.get(number) {
+            kind.learn(catalog.recorded(number));
+        }
+    }
+
     fn get(&self, number: u32) -> Option<Arc<Kind>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
     }

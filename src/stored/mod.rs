@@ -1,5 +1,6 @@
 //! Records as an engine keeps them: cut into chunks on the way in, put together on the way out.
 
+pub(crate) mod entries;
 pub(crate) mod read;
 pub(crate) mod record;
 pub(crate) mod scan;

@@ -19,6 +19,7 @@ const PAGE: PageLimit = PageLimit { entries: 512, bytes: 1 << 20 };
 /// A document as it is stored; or what is wrong with it, which does not end the scan.
 #[derive(Debug)]
 pub(crate) struct Found {
+    pub(crate) collection: u32,
     pub(crate) id: DocumentId,
     pub(crate) record: Result<Record, Error>,
 }
@@ -52,7 +53,7 @@ impl Scan {
             self.walk.ended()?;
             return Ok(None);
         };
-        let DocumentKey { id, head, chunk, .. } = document::parse(&key)?;
+        let DocumentKey { collection, id, head, chunk } = document::parse(&key)?;
         let record = match self.direction {
             Direction::Forward if chunk == 0 => self.forward(&key, &value)?,
             Direction::Backward => self.backward(head, chunk, &key, value)?,
@@ -61,7 +62,7 @@ impl Scan {
                 Err(headless())
             }
         };
-        Ok(Some(Found { id, record }))
+        Ok(Some(Found { collection, id, record }))
     }
 
     /// The head has been met; its chunks follow.

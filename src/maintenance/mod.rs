@@ -1,0 +1,9 @@
+//! What is done to a store as a whole: export, import, verification.
+
+pub(crate) mod error;
+pub(crate) mod export;
+pub(crate) mod full;
+pub(crate) mod import;
+pub(crate) mod lines;
+pub(crate) mod progress;
+pub(crate) mod restore;

@@ -1,0 +1,191 @@
+//! Documents that are written with headers of the caller's.
+
+use std::sync::Arc;
+
+use crate::encoding::envelope::header::Header;
+use crate::encoding::envelope::record::{Draft, Head, Sealed};
+use crate::encoding::key::census::CensusKey;
+use crate::error::error::{Error, Result};
+use crate::error::kind::ErrorKind;
+use crate::model::id::DocumentId;
+use crate::storage::commit::commit::{Commit, Durability, Expected, Read};
+use crate::storage::commit::error::StorageError;
+use crate::store::inner::Inner;
+use crate::stored::write;
+
+/// How often a commit is repeated when others write the same documents meanwhile.
+const TRIES: usize = 1000;
+
+/// A document on its way into the store.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// What the caller calls it by.
+    pub(crate) place: u64,
+    pub(crate) collection: u32,
+    /// The collection's name.
+    pub(crate) collection_name: Arc<str>,
+    pub(crate) id: DocumentId,
+    /// Of the document's head.
+    pub(crate) key: Vec<u8>,
+    pub(crate) header: Header,
+    pub(crate) complement: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Incoming {
+    fn named(&self, error: Error) -> Error {
+        error.with_collection(&self.collection_name).with_id(&self.id)
+    }
+}
+
+/// What becomes of a document whose id is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Refuse,
+    Skip,
+    /// It replaces what is there, which must be of its own kind.
+    Overwrite,
+    /// It replaces what is there, with its own times. Its revision is its own as well, unless that would hide from those who compare
+    /// revisions that the document has changed.
+    Restore {
+        /// What is there must be of the same kind.
+        same_kind: bool,
+    },
+}
+
+/// What became of documents.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) written: u64,
+    pub(crate) skipped: u64,
+    /// Which were refused, and why.
+    pub(crate) refused: Vec<(u64, Error)>,
+}
+
+/// Writes the documents, whose ids all differ, in one commit, or in several where that exceeds the limit of a commit. One refusal more than
+/// `patience` is the last: what stands after that document is not written. Does not wait for the medium.
+pub(crate) fn load(
+    inner: &Arc<Inner>,
+    documents: &[Incoming],
+    existing: Existing,
+    patience: usize,
+) -> Result<Loaded> {
+    let keys: Vec<_> = documents.iter().map(|document| document.key.as_slice()).collect();
+    for _ in 0..TRIES {
+        let mut plan = Plan { commit: Commit::default(), loaded: Loaded::default() };
+        let (sequence, values) = {
+            let snapshot = inner.engine.snapshot();
+            (snapshot.sequence(), snapshot.get_many(&keys)?)
+        };
+        for (document, value) in documents.iter().zip(values) {
+            if let Err(error) = plan.take(document, Read { sequence, value }, existing) {
+                plan.loaded.refused.push((document.place, document.named(error)));
+                if plan.loaded.refused.len() > patience {
+                    break;
+                }
+            }
+        }
+        let Plan { commit, loaded } = plan;
+        if loaded.written == 0 {
+            return Ok(loaded);
+        }
+        match inner.engine.commit(commit, Durability::Buffered) {
+            Ok(_) => return Ok(loaded),
+            Err(StorageError::CheckFailed { .. }) => std::thread::yield_now(),
+            Err(error @ StorageError::TooLarge { .. }) => match documents {
+                [only] => {
+                    let refused = vec![(only.place, only.named(error.into()))];
+                    return Ok(Loaded { refused, ..Loaded::default() });
+                }
+                _ => return load_halves(inner, documents, existing, patience),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Error::new(ErrorKind::Conflict, "others keep writing the documents").with_detail("tries", TRIES))
+}
+
+fn load_halves(
+    inner: &Arc<Inner>,
+    documents: &[Incoming],
+    existing: Existing,
+    patience: usize,
+) -> Result<Loaded> {
+    let (first, second) = documents.split_at(documents.len() / 2);
+    let mut loaded = load(inner, first, existing, patience)?;
+    let Some(patience) = patience.checked_sub(loaded.refused.len()) else { return Ok(loaded) };
+    let rest = load(inner, second, existing, patience)?;
+    loaded.written += rest.written;
+    loaded.skipped += rest.skipped;
+    loaded.refused.extend(rest.refused);
+    Ok(loaded)
+}
+
+/// A commit that is being made.
+struct Plan {
+    commit: Commit,
+    loaded: Loaded,
+}
+
+impl Plan {
+    /// Takes a document in; after an error everything is as before.
+    fn take(&mut self, document: &Incoming, found: Read, existing: Existing) -> Result<()> {
+        let header = match &found.value {
+            None => {
+                let sealed = seal(document, &document.header)?;
+                self.put(document, sealed, 0, Expected::Absent);
+                document.header
+            }
+            Some(value) => {
+                let same_kind = match existing {
+                    Existing::Refuse => {
+                        return Err(Error::new(ErrorKind::AlreadyExists, "a document with this id exists"));
+                    }
+                    Existing::Skip => {
+                        self.loaded.skipped += 1;
+                        return Ok(());
+                    }
+                    Existing::Overwrite => true,
+                    Existing::Restore { same_kind } => same_kind,
+                };
+                let before = Head::decode(&document.key, value)?;
+                if same_kind && document.header.kind != before.header.kind {
+                    return Err(Error::new(ErrorKind::KindMismatch, "the document is of another kind"));
+                }
+                let header = header_over(document.header, &before.header, existing);
+                let (sealed, chunks_before) = (seal(document, &header)?, before.chunks());
+                self.count(document.collection, &before.header, -1);
+                self.put(document, sealed, chunks_before, Expected::Unchanged(found));
+                header
+            }
+        };
+        self.count(document.collection, &header, 1);
+        self.loaded.written += 1;
+        Ok(())
+    }
+
+    fn put(&mut self, document: &Incoming, sealed: Sealed, chunks_before: u32, expected: Expected) {
+        self.commit.check(document.key.as_slice(), expected);
+        write::put(&mut self.commit, document.key.clone(), sealed, chunks_before);
+    }
+
+    fn count(&mut self, collection: u32, header: &Header, delta: i64) {
+        let census = CensusKey { collection, kind: header.kind, stamp: header.stamp };
+        self.commit.count(census.encode().as_slice(), delta);
+    }
+}
+
+/// The header of a document that replaces another one.
+fn header_over(new: Header, before: &Header, existing: Existing) -> Header {
+    let next = before.revision.next();
+    match existing {
+        Existing::Restore { .. } => Header { revision: new.revision.max(next), ..new },
+        _ => Header { revision: next, created: before.created, ..new },
+    }
+}
+
+fn seal(document: &Incoming, header: &Header) -> Result<Sealed> {
+    let (draft, mut value) = Draft::begin(header, &document.complement, document.body.len())?;
+    value.extend_from_slice(&document.body);
+    Ok(draft.seal(&document.key, value)?)
+}
