@@ -6,15 +6,25 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::node::Node;
 use crate::encoding::body::raw::Raw;
+use crate::encoding::merge::keys::ArrayKeys;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::evolution::context::StepContext;
 use crate::evolution::evolution::Evolution;
 use crate::evolution::history::{History, NoWay, Recorded, Relation};
-use crate::evolution::invalid::InvalidEvolution;
 use crate::evolution::plan::Plan;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
+use crate::value::path::Path;
+
+/// What a program says of a kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Declaration<'d> {
+    pub(crate) kind: &'d str,
+    pub(crate) evolution: &'d Evolution,
+    /// Paths of lists, and the member that identifies their elements.
+    pub(crate) element_keys: &'d [(&'d str, &'d str)],
+}
 
 /// A kind: its number and name, every stamp that is known of it, and the plans between them.
 #[derive(Debug)]
@@ -24,28 +34,35 @@ pub(crate) struct Kind {
     /// Whether the program has declared how the kind evolves. Where it has not, documents are read in the shape they are stored in.
     declared: bool,
     current: Stamp,
+    element_keys: ArrayKeys,
     history: RwLock<History>,
     plans: RwLock<HashMap<(Stamp, Stamp), Arc<Plan>>>,
 }
 
 impl Kind {
     /// A kind the program has declared.
-    pub(crate) fn declared(number: u32, name: &str, evolution: &Evolution) -> Result<Self, InvalidEvolution> {
-        Self::new(number, name, evolution, true)
+    pub(crate) fn declared(number: u32, declaration: Declaration<'_>) -> Result<Self, Error> {
+        let mut keys = ArrayKeys::none();
+        for (path, key) in declaration.element_keys {
+            keys.declare(Path::new(path)?.names(), *key);
+        }
+        let kind = Self::new(number, declaration.kind, declaration.evolution)?;
+        Ok(Self { declared: true, element_keys: keys, ..kind })
     }
 
     /// A kind this program knows only from the store.
-    pub(crate) fn stored(number: u32, name: &str) -> Result<Self, InvalidEvolution> {
-        Self::new(number, name, &Evolution::new(), false)
+    pub(crate) fn stored(number: u32, name: &str) -> Result<Self, Error> {
+        Self::new(number, name, &Evolution::new())
     }
 
-    fn new(number: u32, name: &str, evolution: &Evolution, declared: bool) -> Result<Self, InvalidEvolution> {
+    fn new(number: u32, name: &str, evolution: &Evolution) -> Result<Self, Error> {
         let history = History::new(name, evolution)?;
         Ok(Self {
             number,
             name: name.into(),
-            declared,
+            declared: false,
             current: history.current(),
+            element_keys: ArrayKeys::none(),
             history: RwLock::new(history),
             plans: RwLock::default(),
         })
@@ -59,6 +76,7 @@ impl Kind {
             name: Arc::clone(&self.name),
             declared: true,
             current: history.own(schema_version)?,
+            element_keys: ArrayKeys::none(),
             history: RwLock::new(history),
             plans: RwLock::default(),
         })
@@ -79,6 +97,11 @@ impl Kind {
     /// The stamp this program reads and writes documents at that are stored at `stored`.
     pub(crate) fn shape_of(&self, stored: Stamp) -> Stamp {
         if self.declared { self.current } else { stored }
+    }
+
+    /// What identifies the elements of lists in the program's shape.
+    pub(crate) fn element_keys(&self) -> &ArrayKeys {
+        &self.element_keys
     }
 
     /// The stamp this program writes new documents at.

@@ -43,9 +43,8 @@ pub(crate) fn rewrite(
     if edit.before == edit.after {
         return Ok(None);
     }
-    let keys = ArrayKeys::none();
     let (shown, before, after) = (Raw::new(view.body())?, Raw::new(edit.before)?, Raw::new(edit.after)?);
-    let edited = merge(shown, before, after, limits, &keys, edit.reread)?;
+    let edited = merge(shown, before, after, limits, kind.element_keys(), edit.reread)?;
     let (stored, shape) = (view.record().header.stamp, view.stamp());
     let rewritten = match kind.relation(stored, shape) {
         Relation::Same | Relation::Ancestor => Rewritten { stamp: shape, body: edited.into_owned() },
@@ -58,7 +57,8 @@ pub(crate) fn rewrite(
                 up(&shown).ok()
             };
             let base = Raw::new(view.record().body())?;
-            let merged = merge(base, Raw::new(&before)?, Raw::new(&after)?, limits, &keys, &reread)?;
+            let merged =
+                merge(base, Raw::new(&before)?, Raw::new(&after)?, limits, &ArrayKeys::none(), &reread)?;
             Rewritten { stamp: stored, body: merged.into_owned() }
         }
     };

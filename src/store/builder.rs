@@ -11,6 +11,7 @@ use crate::encoding::key::space::META_KEY;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
+use crate::record::kind::Declaration;
 use crate::storage::backend::{Backend, Direction, KeyRange, PageLimit};
 use crate::storage::commit::commit::Durability;
 use crate::storage::commit::engine::{Engine, Medium, first_batch};
@@ -51,7 +52,12 @@ pub struct Builder {
 }
 
 /// A kind to declare at open.
-type Registered = (&'static str, fn() -> Evolution);
+#[derive(Debug, Clone)]
+struct Registered {
+    kind: &'static str,
+    evolution: fn() -> Evolution,
+    element_keys: fn() -> &'static [(&'static str, &'static str)],
+}
 
 impl Store {
     /// Options for opening a store.
@@ -81,7 +87,7 @@ impl Builder {
     /// Declares how the kind of `T` evolves when the store is opened, so that its documents are upcast in untyped collections too, and
     /// contradictions come to light at once and not at the first use.
     pub fn register<T: Versioned>(mut self) -> Self {
-        self.kinds.push((T::KIND, T::evolution));
+        self.kinds.push(Registered { kind: T::KIND, evolution: T::evolution, element_keys: T::element_keys });
         self
     }
 
@@ -217,8 +223,9 @@ impl Builder {
         let engine = Engine::open(backend, medium, self.options, self.accept_loss)?;
         let catalog = Catalog::load(&engine)?;
         let registry = Registry::default();
-        for (kind, evolution) in self.kinds {
-            registry.declare(&engine, &catalog, kind, &evolution(), false)?;
+        for Registered { kind, evolution, element_keys } in self.kinds {
+            let (evolution, element_keys) = (&evolution(), element_keys());
+            registry.declare(&engine, &catalog, Declaration { kind, evolution, element_keys }, false)?;
         }
         let (limits, durability) = (self.limits, self.durability);
         Ok(Store::new(Inner { engine, catalog, registry, insiders: Insiders::default(), limits, durability }))

@@ -12,7 +12,7 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
 use crate::model::id::DocumentId;
-use crate::record::kind::Kind;
+use crate::record::kind::{Declaration, Kind};
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::commit::commit::Durability;
 use crate::storage::commit::group::decode_counter;
@@ -309,7 +309,8 @@ impl Collection<Value> {
             }
         };
         let inner = &self.inner;
-        inner.registry.declare(&inner.engine, &inner.catalog, name, &evolution, true)?;
+        let declaration = Declaration { kind: name, evolution: &evolution, element_keys: &[] };
+        inner.registry.declare(&inner.engine, &inner.catalog, declaration, true)?;
         Ok(())
     }
 }

@@ -6,8 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::catalog::catalog::Catalog;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
-use crate::evolution::evolution::Evolution;
-use crate::record::kind::Kind;
+use crate::record::kind::{Declaration, Kind};
 use crate::storage::commit::engine::Engine;
 
 /// Kinds by number: those the program has declared, and those that have been met in the store.
@@ -21,13 +20,13 @@ impl Registry {
         &self,
         engine: &Engine,
         catalog: &Catalog,
-        name: &str,
-        evolution: &Evolution,
+        declaration: Declaration<'_>,
         may_extend: bool,
     ) -> Result<Arc<Kind>, Error> {
+        let name = declaration.kind;
         let number = catalog.kind(engine, name)?;
         let named = |error: Error| error.with_document_kind(name);
-        let kind = Kind::declared(number, name, evolution).map_err(|error| named(error.into()))?;
+        let kind = Kind::declared(number, declaration).map_err(named)?;
         if let Some(known) = self.get(number).filter(|known| known.is_declared()) {
             if known.current() == kind.current() {
                 return Ok(known);

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::error::error::Result;
 use crate::evolution::evolution::Evolution;
+use crate::record::kind::Declaration;
 use crate::store::collection::Collection;
 use crate::store::inner::Inner;
 use crate::store::stats::{CensusEntry, Stats};
@@ -44,7 +45,8 @@ impl Store {
     /// # Errors
     /// `InvalidName`; `InvalidEvolution` when the steps of `T` contradict themselves, or the kind has been declared with other steps.
     pub fn collection<T: Versioned>(&self, name: &str) -> Result<Collection<T>> {
-        self.collection_with(name, T::KIND, &T::evolution())
+        let (evolution, element_keys) = (&T::evolution(), T::element_keys());
+        self.declare(name, Declaration { kind: T::KIND, evolution, element_keys })
     }
 
     /// As [`collection`](Self::collection), for types of other crates, and steps made at run time.
@@ -57,9 +59,13 @@ impl Store {
         kind: &str,
         evolution: &Evolution,
     ) -> Result<Collection<T>> {
+        self.declare(name, Declaration { kind, evolution, element_keys: &[] })
+    }
+
+    fn declare<T>(&self, name: &str, declaration: Declaration<'_>) -> Result<Collection<T>> {
         let Inner { engine, catalog, registry, .. } = &*self.inner;
         let number = catalog.collection(engine, name)?;
-        let kind = registry.declare(engine, catalog, kind, evolution, false)?;
+        let kind = registry.declare(engine, catalog, declaration, false)?;
         Ok(Collection::new(Arc::clone(&self.inner), name, number, Some(kind)))
     }
 

@@ -38,4 +38,15 @@ pub trait Versioned: Serialize + DeserializeOwned {
     fn evolution() -> Evolution {
         Evolution::new()
     }
+
+    /// Which member identifies the elements of which list: pairs of the list's path and the member's name. A path passes through lists by
+    /// itself: `("orders.lines", "sku")` speaks of the lines of every order.
+    ///
+    /// A write of a list that was changed looks for each element among the stored ones, so that members the type does not know stay
+    /// with their element. With a key it finds elements that were edited, moved or both. Without one it finds those
+    /// that were moved, and those that were edited where they stood; an element that was edited and moved at once is a new one.
+    #[must_use]
+    fn element_keys() -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 }

@@ -288,6 +288,9 @@ fn elements_of_lists_keep_what_the_type_does_not_know_of_them() {
     }
     impl pivotdb::Versioned for Order {
         const KIND: &'static str = "order";
+        fn element_keys() -> &'static [(&'static str, &'static str)] {
+            &[("lines", "sku")]
+        }
     }
     let stored = |lines: &[(&str, u32)]| {
         let lines: Vec<_> = lines
@@ -312,5 +315,8 @@ fn elements_of_lists_keep_what_the_type_does_not_know_of_them() {
         assert_eq!(now()["lines"][2]["note"], "of b");
         orders.update(1, |order| order.lines[0].quantity = 30).unwrap();
         assert_eq!(now()["lines"][0], json!({"sku": "c", "quantity": 30, "note": "of c"}));
+        // By position it would be another element.
+        orders.update(1, |order| order.lines = vec![Line { sku: "b".into(), quantity: 5 }]).unwrap();
+        assert_eq!(now(), json!({"lines": [{"sku": "b", "quantity": 5, "note": "of b"}]}));
     });
 }
