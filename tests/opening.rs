@@ -32,6 +32,7 @@ fn what_was_written_is_there_after_reopening() {
     let path = directory.path().join("new/deep/app.pivot");
     let digest = {
         let store = Store::open(&path).unwrap();
+        assert!(store.is_new());
         let notes = store.documents("notes").unwrap();
         notes.insert_with_id("durable", &json!([1, 2.5, "x"])).unwrap();
         notes
@@ -44,6 +45,7 @@ fn what_was_written_is_there_after_reopening() {
         // Dropped, not closed: the files are free all the same.
     };
     let store = Store::open(&path).unwrap();
+    assert!(!store.is_new());
     let notes = store.documents("notes").unwrap();
     assert_eq!(notes.require("durable").unwrap().value, json!([1, 2.5, "x"]));
     assert_eq!(notes.require("large").unwrap().as_str().unwrap().len(), 1 << 20);

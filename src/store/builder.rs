@@ -174,9 +174,9 @@ impl Builder {
     #[cfg(feature = "sled")]
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         self.check()?;
-        let Opened { backend, side_file, .. } = open(path.as_ref(), &self.sled, &first_batch())?;
+        let Opened { backend, side_file, created } = open(path.as_ref(), &self.sled, &first_batch())?;
         let medium = Medium::Persistent(Some(Box::new(side_file)));
-        self.start(Arc::new(backend), medium)
+        self.start(Arc::new(backend), medium, created)
     }
 
     /// A store in memory, gone when its last handle is.
@@ -187,7 +187,7 @@ impl Builder {
         self.check()?;
         let backend = MemoryBackend::new();
         backend.apply(&first_batch()).map_err(StorageError::from)?;
-        self.start(Arc::new(backend), Medium::Volatile)
+        self.start(Arc::new(backend), Medium::Volatile, true)
     }
 
     /// Opens the store on a medium of the caller's, which must be empty or hold a store.
@@ -196,8 +196,8 @@ impl Builder {
     /// `ForeignDirectory` when it holds something else; otherwise as [`open`](Self::open).
     pub fn open_backend(self, backend: Arc<dyn Backend>) -> Result<Store> {
         self.check()?;
-        prepare(&*backend)?;
-        self.start(backend, Medium::Persistent(None))
+        let created = prepare(&*backend)?;
+        self.start(backend, Medium::Persistent(None), created)
     }
 
     fn check(&self) -> Result<()> {
@@ -219,7 +219,7 @@ impl Builder {
         Ok(())
     }
 
-    fn start(self, backend: Arc<dyn Backend>, medium: Medium) -> Result<Store> {
+    fn start(self, backend: Arc<dyn Backend>, medium: Medium, created: bool) -> Result<Store> {
         let engine = Engine::open(backend, medium, self.options, self.accept_loss)?;
         let catalog = Catalog::load(&engine)?;
         let registry = Registry::default();
@@ -228,14 +228,22 @@ impl Builder {
             registry.declare(&engine, &catalog, Declaration { kind, evolution, element_keys }, false)?;
         }
         let (limits, durability) = (self.limits, self.durability);
-        Ok(Store::new(Inner { engine, catalog, registry, insiders: Insiders::default(), limits, durability }))
+        Ok(Store::new(Inner {
+            engine,
+            catalog,
+            registry,
+            insiders: Insiders::default(),
+            limits,
+            durability,
+            created,
+        }))
     }
 }
 
-/// Makes an empty medium a store.
-fn prepare(backend: &dyn Backend) -> Result<()> {
+/// Makes an empty medium a store; gives whether it was empty.
+fn prepare(backend: &dyn Backend) -> Result<bool> {
     if backend.get(&META_KEY).map_err(StorageError::from)?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     let limit = PageLimit { entries: 1, bytes: 1 };
     let page = backend.page(&KeyRange::all(), Direction::Forward, limit).map_err(StorageError::from)?;
@@ -246,5 +254,6 @@ fn prepare(backend: &dyn Backend) -> Result<()> {
         ));
     }
     let made = backend.apply(&first_batch()).and_then(|()| backend.flush()).and_then(|()| backend.sync());
-    Ok(made.map_err(StorageError::from)?)
+    made.map_err(StorageError::from)?;
+    Ok(true)
 }

@@ -15,4 +15,5 @@ pub(crate) struct Inner {
     pub(crate) insiders: Insiders,
     pub(crate) limits: Limits,
     pub(crate) durability: Durability,
+    pub(crate) created: bool,
 }

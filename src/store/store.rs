@@ -79,6 +79,12 @@ impl Store {
         Ok(Collection::new(Arc::clone(&self.inner), name, number, None))
     }
 
+    /// Whether this opening made the store, so that it is time for the first documents.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.inner.created
+    }
+
     /// The names of all collections, in order.
     #[must_use]
     pub fn collections(&self) -> Vec<String> {

@@ -75,10 +75,4 @@ impl Joined {
     pub(crate) fn body(&self) -> &[u8] {
         self.payload.get(self.body_at..).unwrap_or_default()
     }
-
-    /// The body alone; copies nothing where there is no complement.
-    pub(crate) fn into_body(mut self) -> Vec<u8> {
-        self.payload.drain(..self.body_at);
-        self.payload
-    }
 }

@@ -37,11 +37,6 @@ impl Section {
     }
 }
 
-/// All steps of a kind, chunks included.
-pub(crate) fn steps_span(kind: u32) -> Span {
-    Span::prefix(&[&Section::Steps.prefix()[..], &kind.to_be_bytes()].concat())
-}
-
 impl<'a> CatalogKey<'a> {
     /// The key of the entry's record. Names are checked by those who take them from users.
     pub(crate) fn encode(&self) -> Vec<u8> {
