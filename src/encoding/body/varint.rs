@@ -3,23 +3,26 @@
 /// The longest form, that of [`u64::MAX`].
 pub(super) const MAX_LEN: usize = 10;
 
-/// How many bytes [`encode`] uses.
+/// How many bytes a number takes.
 #[inline]
 pub(super) const fn len(n: u64) -> usize {
     // `| 1`, so that zero has one significant bit as well.
     ((n | 1).ilog2() as usize) / 7 + 1
 }
 
-/// The bytes of `n`, of which the first `len` count.
+/// A tag and `n`, and how many bytes of the array they take.
 #[inline]
-pub(super) fn encode(n: u64) -> ([u8; MAX_LEN], usize) {
-    let len = len(n);
-    let mut bytes = [0; MAX_LEN];
-    for (index, byte) in bytes.iter_mut().enumerate().take(len) {
-        *byte = (n >> (7 * index)) as u8 | 0x80;
-    }
-    if let Some(last) = bytes.get_mut(len - 1) {
-        *last &= 0x7f;
+pub(super) fn encode_after(tag: u8, mut n: u64) -> ([u8; MAX_LEN + 1], usize) {
+    let mut bytes = [tag; MAX_LEN + 1];
+    let mut len = 1;
+    for byte in bytes.iter_mut().skip(1) {
+        len += 1;
+        *byte = n as u8 | 0x80;
+        n >>= 7;
+        if n == 0 {
+            *byte &= 0x7f;
+            break;
+        }
     }
     (bytes, len)
 }
@@ -35,8 +38,8 @@ pub(super) fn push(buffer: &mut Vec<u8>, n: u64) {
 }
 
 fn push_long(buffer: &mut Vec<u8>, n: u64) {
-    let (bytes, len) = encode(n);
-    buffer.extend_from_slice(bytes.get(..len).unwrap_or_default());
+    let (bytes, len) = encode_after(0, n);
+    buffer.extend_from_slice(bytes.get(1..len).unwrap_or_default());
 }
 
 /// Reads a number from the front of `bytes`; `None` when it is cut short, too large, or longer than it needs to be.

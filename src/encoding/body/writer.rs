@@ -157,9 +157,8 @@ impl Writer {
     }
 
     fn long_string(&mut self, string: &str) -> Result<(), BodyError> {
-        self.room(string.len() + 1 + varint::len(string.len() as u64))?;
-        self.buffer.push(tag::STRING);
-        varint::push(&mut self.buffer, string.len() as u64);
+        self.tagged_varint(tag::STRING, string.len() as u64)?;
+        self.room(string.len())?;
         self.buffer.extend_from_slice(string.as_bytes());
         Ok(())
     }
@@ -224,8 +223,7 @@ impl Writer {
     /// Writes the key of the member whose value comes next.
     #[inline]
     pub(crate) fn key(&mut self, key: &str) -> Result<(), BodyError> {
-        // At least one byte for the length; should it need more, whatever comes next asks again.
-        self.room(key.len() + 1)?;
+        self.room(key.len() + varint::len(key.len() as u64))?;
         varint::push(&mut self.buffer, key.len() as u64);
         self.buffer.extend_from_slice(key.as_bytes());
         Ok(())
@@ -267,12 +265,13 @@ impl Writer {
 
     /// Moves the last `len` bytes up, so that their length fits between `at` and them.
     fn widen(&mut self, at: usize, len: usize) -> Result<(), BodyError> {
-        let (varint, width) = varint::encode(len as u64);
+        let width = varint::len(len as u64);
         self.room(width - 1)?;
         let end = self.buffer.len();
         self.buffer.resize(end + width - 1, 0);
         self.buffer.copy_within(at + 1..end, at + width);
-        for (slot, byte) in self.buffer.iter_mut().skip(at).zip(varint.iter().take(width)) {
+        let (varint, _) = varint::encode_after(0, len as u64);
+        for (slot, byte) in self.buffer.iter_mut().skip(at).zip(varint.iter().skip(1).take(width)) {
             *slot = *byte;
         }
         Ok(())
@@ -296,11 +295,10 @@ impl Writer {
         Ok(())
     }
 
-    #[inline]
     fn tagged_varint(&mut self, tag: u8, n: u64) -> Result<(), BodyError> {
-        self.room(1 + varint::len(n))?;
-        self.buffer.push(tag);
-        varint::push(&mut self.buffer, n);
+        let (bytes, len) = varint::encode_after(tag, n);
+        self.room(len)?;
+        self.buffer.extend_from_slice(bytes.get(..len).unwrap_or_default());
         Ok(())
     }
 
@@ -448,6 +446,25 @@ mod tests {
         let _unended = deep.begin_array().unwrap();
         assert_eq!(*deep.begin_array().unwrap_err().fault(), Fault::TooDeep { limit: 1 });
         assert!(deep.finish().is_err());
+    }
+
+    #[test]
+    fn a_value_of_just_the_size_allowed_is_written() {
+        let value = serde_json::json!({
+            "text": "x".repeat(600), "n": [128, -1, u64::MAX, 0.5, true], "k".repeat(200): "y".repeat(63)
+        });
+        let node = crate::encoding::body::node::Node::from_value(value).unwrap();
+        let bytes = node.to_bytes(Limits::default()).unwrap();
+        for size in 0..bytes.len() + 2 {
+            let limits = Limits { size, ..Limits::default() };
+            match node.to_bytes(limits) {
+                Ok(written) => assert!(size >= bytes.len() && written == bytes, "{size}"),
+                Err(error) => {
+                    assert!(size < bytes.len(), "{size}");
+                    assert_eq!(*error.fault(), Fault::TooLarge { limit: size });
+                }
+            }
+        }
     }
 
     #[test]
