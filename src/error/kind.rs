@@ -49,6 +49,8 @@ pub enum ErrorKind {
     DataLoss,
     /// The store was written by a newer release of PivotDB.
     NewerFormat,
+    /// The store was made with another backend than the one that was chosen, or with one that this program is built without.
+    WrongBackend,
     /// The directory holds something that is not a store.
     ForeignDirectory,
     /// Another process, or another handle in this one, has the store open.
@@ -101,6 +103,7 @@ impl ErrorKind {
             Self::Corrupt => "run verify, then restore from a backup",
             Self::DataLoss => "restore from a backup, or accept the loss in the builder",
             Self::NewerFormat => "use the release that wrote it, or a newer one",
+            Self::WrongBackend => "open it with the backend it was made with, and that backend's feature",
             Self::ForeignDirectory => "choose an empty or new directory",
             Self::Locked => "close the other one, or set a lock timeout",
             Self::NoStore => "check the path, or allow creation",

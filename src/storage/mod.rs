@@ -3,6 +3,10 @@
 pub(crate) mod backend;
 pub(crate) mod bytes;
 pub(crate) mod commit;
+#[cfg(feature = "sled")]
+pub(crate) mod directory;
+#[cfg(feature = "sled")]
+mod disk;
 pub(crate) mod memory;
 #[cfg(feature = "sled")]
 pub(crate) mod sled;

@@ -17,9 +17,11 @@ use crate::storage::commit::commit::Durability;
 use crate::storage::commit::engine::{Engine, Medium, first_batch};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::options::Options;
+#[cfg(feature = "sled")]
+use crate::storage::directory::open::{Opened, Place, open};
 use crate::storage::memory::MemoryBackend;
 #[cfg(feature = "sled")]
-use crate::storage::sled::open::{Opened, open};
+use crate::storage::sled::backend::SledBackend;
 #[cfg(feature = "sled")]
 use crate::storage::sled::options::SledOptions;
 use crate::store::inner::Inner;
@@ -47,6 +49,8 @@ pub struct Builder {
     options: Options,
     accept_loss: bool,
     kinds: Vec<Registered>,
+    #[cfg(feature = "sled")]
+    place: Place,
     #[cfg(feature = "sled")]
     sled: SledOptions,
 }
@@ -147,14 +151,14 @@ impl Builder {
     /// `Locked`. Default: not at all.
     #[cfg(feature = "sled")]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
-        self.sled.lock_timeout = timeout;
+        self.place.lock_timeout = timeout;
         self
     }
 
     /// Whether a store is made where there is none; otherwise that is `NoStore`. Default: yes.
     #[cfg(feature = "sled")]
     pub fn create(mut self, create: bool) -> Self {
-        self.sled.create = create;
+        self.place.create = create;
         self
     }
 
@@ -174,7 +178,8 @@ impl Builder {
     #[cfg(feature = "sled")]
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         self.check()?;
-        let Opened { backend, side_file, created } = open(path.as_ref(), &self.sled, &first_batch())?;
+        let Opened { backend, side_file, created } =
+            open::<SledBackend>(path.as_ref(), &self.place, &self.sled, &first_batch())?;
         let medium = Medium::Persistent(Some(Box::new(side_file)));
         self.start(Arc::new(backend), medium, created)
     }

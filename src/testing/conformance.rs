@@ -176,14 +176,15 @@ mod tests {
     #[test]
     fn the_sled_backend_conforms() {
         use crate::storage::backend::Batch;
-        use crate::storage::sled::open::open;
+        use crate::storage::directory::open::{Place, open};
+        use crate::storage::sled::backend::SledBackend;
         use crate::storage::sled::options::SledOptions;
 
-        let options = SledOptions::default();
-        println!(
-            "{}",
-            persistent_backend(|directory| open(directory, &options, &Batch::default()).unwrap().backend)
-        );
+        let (place, options) = (Place::default(), SledOptions::default());
+        let open = |directory: &Path| {
+            open::<SledBackend>(directory, &place, &options, &Batch::default()).unwrap().backend
+        };
+        println!("{}", persistent_backend(open));
     }
 
     #[test]

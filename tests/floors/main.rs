@@ -47,7 +47,7 @@ const MAP: Map = Map {
                 "documentation",     // text only
             ],
         ),
-        ("storage", &["commit", "memory sled", "backend watermark", "bytes"]),
+        ("storage", &["commit disk", "memory sled", "directory", "backend watermark", "bytes"]),
         ("encoding", &["key merge text", "body envelope"]),
     ],
     confined: &[

@@ -2,14 +2,10 @@
 //! that release gets wrong. Nothing of sled's leaves this room.
 
 pub(crate) mod backend;
-pub(crate) mod directory;
 pub(crate) mod error;
 pub(crate) mod key;
-pub(crate) mod lock;
-pub(crate) mod marker;
 pub(crate) mod open;
 pub(crate) mod options;
-pub(crate) mod synced;
 
 #[cfg(test)]
 mod tests;

@@ -1,143 +1,99 @@
-//! Opening a store directory, and making one. Whatever a crash leaves of a creation, the next opening makes a new store of it;
-//! the order of the steps is that of section 1 of the format.
+//! sled's files in a store directory.
 
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::storage::backend::{Backend, Batch};
+use crate::storage::backend::BackendError;
+use crate::storage::directory::directory::{Directory, sync_directory, sync_file};
+use crate::storage::directory::error::OpenError;
+use crate::storage::directory::lock::Waiting;
+use crate::storage::directory::marker::Marker;
+use crate::storage::directory::open::{Held, Resident};
 use crate::storage::sled::backend::SledBackend;
-use crate::storage::sled::directory::{Content, Directory};
-use crate::storage::sled::error::{OpenError, panicked, translate};
-use crate::storage::sled::lock::{DirectoryLock, Waiting};
-use crate::storage::sled::marker::Marker;
-use crate::storage::sled::options::SledOptions;
-use crate::storage::sled::synced::SideFile;
+use crate::storage::sled::error::{panicked, translate};
+use crate::storage::sled::options::{SledOptions, valid_segment_size};
 
-/// An open store directory.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    pub(crate) backend: SledBackend,
-    pub(crate) side_file: SideFile,
-    /// Whether the store has been made just now.
-    pub(crate) created: bool,
+const SEGMENT_SIZE: &str = "segment_size";
+
+impl Resident for SledBackend {
+    const NAME: &'static str = "sled";
+    type Options = SledOptions;
+
+    fn validate(options: &SledOptions) -> Result<(), OpenError> {
+        options.validate()
+    }
+
+    fn settings(options: &SledOptions) -> Vec<(&'static str, String)> {
+        vec![(SEGMENT_SIZE, options.segment_size.to_string())]
+    }
+
+    fn make(held: &Held, _: &Marker, options: &SledOptions) -> Result<Self, OpenError> {
+        open_sled(held, options.segment_size, options)
+    }
+
+    fn open(held: &Held, marker: &Marker, options: &SledOptions) -> Result<Self, OpenError> {
+        let directory = &held.directory;
+        let segment_size = marker
+            .setting(SEGMENT_SIZE)
+            .map_err(|error| directory.unreadable(error))?
+            .and_then(|value| value.parse().ok())
+            .filter(|size| valid_segment_size(*size))
+            .ok_or_else(|| directory.damaged("the marker has no segment size that is possible"))?;
+        // sled would make a new database in its place, and say nothing.
+        if !data(directory).is_file() {
+            return Err(directory.damaged("the database file is missing"));
+        }
+        remove_leftovers(directory)?;
+        open_sled(held, segment_size, options)
+    }
+
+    fn sync_made(&self, directory: &Directory) -> Result<(), OpenError> {
+        for path in [data(directory), directory.sled().join("conf")] {
+            sync_file(&path).map_err(OpenError::io(&path))?;
+        }
+        sync_directory(&directory.sled()).map_err(OpenError::io(&directory.sled()))
+    }
 }
 
-/// What a creation has done. After each of these steps a crash leaves either an unfinished creation or a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Locked,
-    Cleared,
-    SideFileMade,
-    SledMade,
-    Applied,
-    Flushed,
-    Synced,
-    MarkerWritten,
-    MarkerPlaced,
-    NamesSynced,
+/// sled's data file.
+fn data(directory: &Directory) -> PathBuf {
+    directory.sled().join("db")
 }
 
-/// Opens the store in `directory`. Where there is none, and `options` allow it, makes one that holds `initial`.
-pub(crate) fn open(directory: &Path, options: &SledOptions, initial: &Batch) -> Result<Opened, OpenError> {
-    open_observed(directory, options, initial, &mut |_| {})
+/// Removes the snapshots that sled was writing when it was killed. It takes them for finished ones, and fails at every
+/// opening until they are gone.
+fn remove_leftovers(directory: &Directory) -> Result<(), OpenError> {
+    let sled = directory.sled();
+    for entry in fs::read_dir(&sled).map_err(OpenError::io(&sled))? {
+        let entry = entry.map_err(OpenError::io(&sled))?;
+        let name = entry.file_name();
+        let leftover =
+            name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating"));
+        if leftover {
+            fs::remove_file(entry.path()).map_err(OpenError::io(&entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
-/// The same, and tells `observe` each step of a creation.
-pub(super) fn open_observed(
-    directory: &Path,
-    options: &SledOptions,
-    initial: &Batch,
-    observe: &mut dyn FnMut(Step),
-) -> Result<Opened, OpenError> {
-    options.validate()?;
-    let directory = Directory::new(directory)?;
-    let no_store = || OpenError::NoStore { directory: directory.given() };
-    // Looked at twice: before the lock, since taking it makes a file, and under it, since only then does nobody else write.
-    let parents = match directory.content()? {
-        Content::Absent | Content::Empty if !options.create => return Err(no_store()),
-        Content::Absent => directory.make()?,
-        Content::Empty | Content::Unfinished | Content::Store(_) => Vec::new(),
+fn open_sled(held: &Held, segment_size: usize, options: &SledOptions) -> Result<SledBackend, OpenError> {
+    let directory = &held.directory;
+    let failed = |source: BackendError| OpenError::Backend {
+        directory: directory.given(),
+        backend: SledBackend::NAME,
+        source,
     };
-    let lock = DirectoryLock::acquire(&directory.lock(), options.lock_timeout)
-        .map_err(OpenError::io(&directory.lock()))?
-        .ok_or_else(|| OpenError::Locked { directory: directory.given() })?;
-    let lock = Arc::new(lock);
-    match directory.content()? {
-        Content::Store(marker) => open_store(&directory, marker, options, lock),
-        _ if !options.create => Err(no_store()),
-        _ => create(&directory, options, initial, lock, &parents, observe),
-    }
-}
-
-fn open_store(
-    directory: &Directory,
-    marker: Marker,
-    options: &SledOptions,
-    lock: Arc<DirectoryLock>,
-) -> Result<Opened, OpenError> {
-    // sled would make a new database in its place, and say nothing.
-    if !directory.data().is_file() {
-        return Err(directory.damaged("the database file is missing"));
-    }
-    directory.remove_leftovers()?;
-    let side_file = open_side_file(directory, &lock)?;
-    let backend = open_sled(directory, marker, options, lock)?;
-    Ok(Opened { backend, side_file, created: false })
-}
-
-fn create(
-    directory: &Directory,
-    options: &SledOptions,
-    initial: &Batch,
-    lock: Arc<DirectoryLock>,
-    parents: &[PathBuf],
-    observe: &mut dyn FnMut(Step),
-) -> Result<Opened, OpenError> {
-    let failed = |source| OpenError::Sled { directory: directory.given(), source };
-    let marker = Marker { segment_size: options.segment_size };
-    observe(Step::Locked);
-    directory.clear()?;
-    observe(Step::Cleared);
-    let side_file = open_side_file(directory, &lock)?;
-    observe(Step::SideFileMade);
-    let backend = open_sled(directory, marker, options, lock)?;
-    observe(Step::SledMade);
-    backend.apply(initial).map_err(failed)?;
-    observe(Step::Applied);
-    backend.flush().map_err(failed)?;
-    observe(Step::Flushed);
-    directory.sync_sled()?;
-    observe(Step::Synced);
-    directory.write_marker(marker)?;
-    observe(Step::MarkerWritten);
-    directory.place_marker()?;
-    observe(Step::MarkerPlaced);
-    directory.sync_names(parents)?;
-    observe(Step::NamesSynced);
-    Ok(Opened { backend, side_file, created: true })
-}
-
-fn open_side_file(directory: &Directory, lock: &Arc<DirectoryLock>) -> Result<SideFile, OpenError> {
-    let path = directory.side_file();
-    SideFile::open(&path, Some(Arc::clone(lock))).map_err(OpenError::io(&path))
-}
-
-fn open_sled(
-    directory: &Directory,
-    marker: Marker,
-    options: &SledOptions,
-    lock: Arc<DirectoryLock>,
-) -> Result<SledBackend, OpenError> {
     // Nobody else opens a store without our lock. Who holds sled's is what an earlier handle of this process left running,
     // for a moment; or a program that opens `sled/` itself.
-    let mut wait = Waiting::new(options.lock_timeout.max(Duration::from_secs(1)));
+    let mut wait = Waiting::new(held.place.lock_timeout.max(Duration::from_secs(1)));
     let database = loop {
         let config = ::sled::Config::new()
             .path(directory.sled())
             .cache_capacity(options.cache_capacity)
-            .segment_size(marker.segment_size)
+            .segment_size(segment_size)
             .flush_every_ms(u64::try_from(options.flush_every.as_millis()).ok());
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(database)) => break database,
@@ -146,17 +102,12 @@ fn open_sled(
                     return Err(OpenError::Locked { directory: directory.given() });
                 }
             }
-            Ok(Err(error)) => {
-                return Err(OpenError::Sled { directory: directory.given(), source: translate(error) });
-            }
-            Err(payload) => {
-                let source = panicked(&*payload);
-                return Err(OpenError::Sled { directory: directory.given(), source });
-            }
+            Ok(Err(error)) => return Err(failed(translate(error))),
+            Err(payload) => return Err(failed(panicked(&*payload))),
         }
     };
-    SledBackend::new(database, &directory.sled(), options.close_timeout, lock)
-        .map_err(|source| OpenError::Sled { directory: directory.given(), source })
+    SledBackend::new(database, &directory.sled(), held.place.close_timeout, Arc::clone(&held.lock))
+        .map_err(failed)
 }
 
 fn is_locked(error: &::sled::Error) -> bool {

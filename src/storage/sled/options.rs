@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::storage::sled::error::OpenError;
+use crate::storage::directory::error::OpenError;
 
 /// How a sled store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,25 +21,11 @@ pub(crate) struct SledOptions {
     /// How often sled's own thread writes out what nobody flushed, and collects garbage. Never off: without it the file
     /// grows for ever.
     pub(crate) flush_every: Duration,
-    /// Whether a store is made where there is none.
-    pub(crate) create: bool,
-    /// How long to wait for another process, or another handle in this one, to close the store.
-    pub(crate) lock_timeout: Duration,
-    /// How long dropping the backend may wait for sled to wind down. Past it sled goes on in the background, and the
-    /// directory stays locked until it is done.
-    pub(crate) close_timeout: Duration,
 }
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self {
-            cache_capacity: 64 << 20,
-            segment_size: 4 << 20,
-            flush_every: Duration::from_millis(500),
-            create: true,
-            lock_timeout: Duration::ZERO,
-            close_timeout: Duration::from_secs(5),
-        }
+        Self { cache_capacity: 64 << 20, segment_size: 4 << 20, flush_every: Duration::from_millis(500) }
     }
 }
 

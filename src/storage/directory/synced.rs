@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::storage::sled::lock::DirectoryLock;
+use crate::storage::directory::lock::DirectoryLock;
 use crate::storage::watermark::{Mark, Watermark};
 
 const MAGIC: [u8; 4] = *b"PVS0";
@@ -30,14 +30,14 @@ struct State {
 
 impl SideFile {
     /// Opens the file at `path`, and makes it where there is none.
-    pub(super) fn open(path: &Path, lock: Option<Arc<DirectoryLock>>) -> io::Result<Self> {
+    pub(in crate::storage) fn open(path: &Path, lock: Option<Arc<DirectoryLock>>) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let newest = newest(&mut file)?;
         Ok(Self { state: Mutex::new(State { file, newest }), _lock: lock })
     }
 
     /// The newest mark in the file at `path`; `None` also where there is no file. Writes nothing.
-    pub(super) fn peek(path: &Path) -> io::Result<Option<Mark>> {
+    pub(in crate::storage) fn peek(path: &Path) -> io::Result<Option<Mark>> {
         match File::open(path) {
             Ok(mut file) => Ok(newest(&mut file)?.map(|(_, mark)| mark)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -14,7 +14,7 @@ pub(crate) struct DirectoryLock {
 
 impl DirectoryLock {
     /// Locks the file at `path`, which is made where there is none; `None` where somebody else holds it for longer than `timeout`.
-    pub(super) fn acquire(path: &Path, timeout: Duration) -> io::Result<Option<Self>> {
+    pub(in crate::storage) fn acquire(path: &Path, timeout: Duration) -> io::Result<Option<Self>> {
         let mut wait = Waiting::new(timeout);
         loop {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -52,7 +52,7 @@ fn is_at(_: &File, _: &Path) -> io::Result<bool> {
 }
 
 /// Waits in growing naps until a timeout has passed.
-pub(super) struct Waiting {
+pub(in crate::storage) struct Waiting {
     /// `None`: for ever.
     deadline: Option<Instant>,
     nap: Duration,
@@ -62,12 +62,12 @@ impl Waiting {
     const FIRST: Duration = Duration::from_millis(1);
     const LONGEST: Duration = Duration::from_millis(25);
 
-    pub(super) fn new(timeout: Duration) -> Self {
+    pub(in crate::storage) fn new(timeout: Duration) -> Self {
         Self { deadline: Instant::now().checked_add(timeout), nap: Self::FIRST }
     }
 
     /// Sleeps a little and says whether to try once more.
-    pub(super) fn again(&mut self) -> bool {
+    pub(in crate::storage) fn again(&mut self) -> bool {
         let left = self
             .deadline
             .map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));

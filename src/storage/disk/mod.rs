@@ -1,0 +1,4 @@
+//! Stores on disk, whichever backend keeps their bytes.
+
+#[cfg(test)]
+mod tests;
