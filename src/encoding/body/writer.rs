@@ -453,11 +453,15 @@ mod tests {
         let value = serde_json::json!({
             "text": "x".repeat(600), "n": [128, -1, u64::MAX, 0.5, true], "k".repeat(200): "y".repeat(63)
         });
-        let node = crate::encoding::body::node::Node::from_value(value).unwrap();
-        let bytes = node.to_bytes(Limits::default()).unwrap();
+        let write = |limits| {
+            let mut writer = Writer::new(limits);
+            serde::Serialize::serialize(&value, &mut writer)?;
+            writer.finish()
+        };
+        let bytes = write(Limits::default()).unwrap();
         for size in 0..bytes.len() + 2 {
             let limits = Limits { size, ..Limits::default() };
-            match node.to_bytes(limits) {
+            match write(limits) {
                 Ok(written) => assert!(size >= bytes.len() && written == bytes, "{size}"),
                 Err(error) => {
                     assert!(size < bytes.len(), "{size}");
