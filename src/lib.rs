@@ -102,11 +102,17 @@ pub mod backend {
 pub use crate::error::context::Context;
 pub use crate::error::error::{Error, Result};
 pub use crate::error::kind::ErrorKind;
+pub use crate::evolution::action::{Class, Taken};
+pub use crate::evolution::condition::When;
 pub use crate::evolution::context::StepContext;
+pub use crate::evolution::conversion::To;
 pub use crate::evolution::evolution::Evolution;
 pub use crate::evolution::function::{Function, Outcome};
 pub use crate::evolution::op::Op;
+pub use crate::evolution::plan::Plan;
 pub use crate::evolution::step::StepBody;
+pub use crate::evolution::time::Time;
+pub use crate::evolution::values::Complement;
 pub use crate::maintenance::export::{Export, Exported};
 pub use crate::maintenance::import::{Import, Imported};
 pub use crate::maintenance::progress::Progress;

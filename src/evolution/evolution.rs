@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::encoding::body::limits::Limits;
+use crate::encoding::body::raw::Raw;
+use crate::encoding::text::parse::{Duplicates, parse};
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::function::Function;
@@ -32,6 +35,8 @@ use crate::model::name;
 #[derive(Debug, Clone, Default)]
 pub struct Evolution {
     pub(crate) steps: Vec<Arc<Step>>,
+    /// Something was said of the last step where there was none.
+    senseless: bool,
 }
 
 impl Evolution {
@@ -47,7 +52,29 @@ impl Evolution {
     pub fn step(mut self, name: &str, body: impl Into<StepBody>) -> Self {
         let StepBody { ops, function } = body.into();
         let code = function.map_or(Code::None, Code::Own);
-        self.steps.push(Arc::new(Step { name: name.to_owned(), ops, code }));
+        self.steps.push(Arc::new(Step { name: name.to_owned(), ops, code, redefines: None }));
+        self
+    }
+
+    /// The last step is another definition of one that documents have crossed already, with the same name and from the same schema version, and
+    /// leads to the same shape. Documents of the former definition are taken as they are, since that is what you say; `reason` is recorded with
+    /// the step, and shown.
+    ///
+    /// Without it, a step that was edited is another step: its documents are brought down by the former definition and up
+    /// by this one.
+    ///
+    /// ```
+    /// # use pivotdb::{Evolution, Op, To};
+    /// Evolution::new()
+    ///     .step("age is a number", [Op::convert("age", To::Integer).or(0)])
+    ///     .redefine("documents without an age get 0; none had crossed it without");
+    /// ```
+    #[must_use]
+    pub fn redefine(mut self, reason: &str) -> Self {
+        match self.steps.last_mut() {
+            Some(step) => Arc::make_mut(step).redefines = Some(reason.to_owned()),
+            None => self.senseless = true,
+        }
         self
     }
 
@@ -67,12 +94,18 @@ impl Evolution {
     }
 
     pub(crate) fn find_flaw(&self) -> Result<(), InvalidEvolution> {
+        if self.senseless {
+            return Err(InvalidEvolution { step: String::new(), op: None, flaw: Flaw::NoStep });
+        }
         let mut names = HashSet::new();
         let mut functions: HashMap<&str, &Function> = HashMap::new();
         for (number, step) in self.steps.iter().enumerate() {
             let flawed = |op, flaw| Err(InvalidEvolution { step: step.name.clone(), op, flaw });
             if let Some(reason) = name::flaw(&step.name) {
                 return flawed(None, Flaw::Name(reason));
+            }
+            if let Some(reason) = step.redefines.as_deref().and_then(name::flaw) {
+                return flawed(None, Flaw::Reason(reason));
             }
             if !names.insert(&*step.name) {
                 return flawed(None, Flaw::DuplicateName);
@@ -111,16 +144,10 @@ impl Evolution {
     /// [`ErrorKind::InvalidText`], with line and column, where `text` is not JSON; [`ErrorKind::InvalidEvolution`] where it is not such a
     /// list, an op is unknown or malformed, or the steps do not [make sense](Self::check).
     pub fn from_json(text: &str) -> Result<Self> {
-        let json: Value = serde_json::from_str(text).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            Error::new(ErrorKind::InvalidText, "the steps are not JSON")
-                .with_detail("line", line)
-                .with_detail("column", column)
-                .with_source(error)
-        })?;
-        let steps = json
-            .as_array()
-            .ok_or_else(|| Error::new(ErrorKind::InvalidEvolution, "the steps are not a list"))?;
+        let bytes = parse(text.as_bytes(), Duplicates::Refuse, Limits::default(), 1)?;
+        let json = Raw::new(&bytes)?.to_value()?;
+        let not_a_list = || Error::new(ErrorKind::InvalidEvolution, "the steps are not a list");
+        let steps = json.as_array().ok_or_else(not_a_list)?;
         let mut evolution = Self::new();
         for (number, json) in steps.iter().enumerate() {
             let step = json::to_step(json).map_err(|(position, flaw)| {
@@ -156,7 +183,11 @@ impl Evolution {
                 text.push_str(if position == 0 { "\n    " } else { ",\n    " });
                 text.push_str(&json::from_op(op).unwrap_or_default().to_string());
             }
-            text.push_str(if step.ops.is_empty() { "]}" } else { "\n  ]}" });
+            text.push_str(if step.ops.is_empty() { "]" } else { "\n  ]" });
+            if let Some(reason) = &step.redefines {
+                text.push_str(&format!(", \"redefines\": {}", Value::from(reason.as_str())));
+            }
+            text.push('}');
         }
         text.push_str(if self.steps.is_empty() { "]\n" } else { "\n]\n" });
         Ok(text)

@@ -31,6 +31,14 @@ pub(crate) enum Fault {
     NoMembers,
     #[error("an element of a list cannot be taken out or put in by its index")]
     Element,
+    #[error("the value is not a list")]
+    NotAList,
+    #[error("the value is not an object")]
+    NotAnObject,
+    #[error("the value is not a text")]
+    NotText,
+    #[error("the value is not convertible")]
+    Inconvertible,
     #[error("this release does not know the op")]
     Opaque,
     #[error("the function has no downcast")]
@@ -50,6 +58,10 @@ impl Fault {
             Self::Collision => "a step failed: there is something at the target already",
             Self::NoMembers => "a step failed: the path leads into a value that is not an object",
             Self::Element => "a step failed: an element of a list cannot be taken out or put in by its index",
+            Self::NotAList => "a step failed: the value is not a list",
+            Self::NotAnObject => "a step failed: the value is not an object",
+            Self::NotText => "a step failed: the value is not a text",
+            Self::Inconvertible => "a step failed: the value is not convertible",
             Self::Opaque => "a step failed: this release does not know the op",
             Self::NoDowncast => "a step failed: the function has no downcast",
             Self::Panicked { .. } => "a step failed: the function panicked",
@@ -80,9 +92,7 @@ impl From<StepError> for Error {
             Fault::Function(cause) => public.with_source(cause),
             Fault::Panicked { message } => public.with_detail("panic", message),
             Fault::Body(error) => public.with_source(error),
-            Fault::Collision | Fault::NoMembers | Fault::Element | Fault::Opaque | Fault::NoDowncast => {
-                public
-            }
+            _ => public,
         }
     }
 }

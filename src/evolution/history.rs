@@ -7,15 +7,17 @@ use serde_json::Value;
 
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
+use crate::evolution::action::Action;
 use crate::evolution::evolution::Evolution;
 use crate::evolution::fingerprint;
 use crate::evolution::function::Function;
 use crate::evolution::invalid::InvalidEvolution;
 use crate::evolution::json;
-use crate::evolution::op::Repr;
-use crate::evolution::plan::{Crossing, Plan};
+use crate::evolution::op::Op;
+use crate::evolution::plan::{Crossing, Plan, Spared};
 use crate::evolution::step::{Code, Step};
 use crate::model::stamp::{Fingerprint, Stamp};
+use crate::value::path::Path;
 
 /// Every stamp of a kind that is known: those of the program's own evolution, and those that other programs have recorded in the store.
 /// They form a tree, whose root is schema version 1 and whose edges are steps.
@@ -31,10 +33,24 @@ pub(crate) struct History {
 
 #[derive(Debug, Clone)]
 struct HistoryNode {
-    stamp: Stamp,
+    /// The first is its own, the others mean the same shape: those of redefined steps, and those under other names of the kind.
+    stamps: Vec<Stamp>,
     /// The step that leads here, and where from; `None` at the root, and where nothing is known of the parent.
     arrival: Option<(usize, Arc<Step>)>,
 }
+
+impl HistoryNode {
+    fn stamp(&self) -> Stamp {
+        // There always is one.
+        self.stamps.first().copied().unwrap_or(NOWHERE)
+    }
+
+    fn fingerprints(&self) -> Vec<Fingerprint> {
+        self.stamps.iter().map(|stamp| stamp.fingerprint).collect()
+    }
+}
+
+const NOWHERE: Stamp = Stamp { schema_version: 0, fingerprint: Fingerprint::new(0) };
 
 /// A step as the catalog keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,25 +97,30 @@ impl History {
     /// The stamps of `kind` by the program's own steps.
     pub(crate) fn new(kind: &str, evolution: &Evolution) -> Result<Self, InvalidEvolution> {
         evolution.find_flaw()?;
-        let root = fingerprint::root(kind);
         let mut history =
-            Self { nodes: Vec::new(), by_stamp: HashMap::new(), own: vec![root], functions: HashMap::new() };
-        let mut parent = (root, history.insert(root, None));
-        for step in &evolution.steps {
-            // What is flawed has been refused above.
-            let Some(json) = json::from_step(step) else { continue };
-            let stamp = fingerprint::after(parent.0, &json);
-            let node = history.insert(stamp, Some((parent.1, Arc::clone(step))));
+            Self { nodes: Vec::new(), by_stamp: HashMap::new(), own: Vec::new(), functions: HashMap::new() };
+        let mut arrival = None;
+        for (stamp, step) in stamps(kind, evolution) {
+            let node = history.insert(stamp, arrival.zip(step.cloned()));
             history.own.push(stamp);
-            if let Code::Own(function) = &step.code {
+            arrival = Some(node);
+            if let Some(Code::Own(function)) = step.map(|step| &step.code) {
                 history.functions.insert(function.identity().into(), function.clone());
             }
-            parent = (stamp, node);
         }
         Ok(history)
     }
 
-    /// Learns what the catalog has. What is known already stays: the program's own steps have functions, recorded ones have not.
+    /// The kind had this name once. What was written under it is taken for what it is called now.
+    pub(crate) fn alias(&mut self, kind: &str, evolution: &Evolution) {
+        let own: Vec<_> = self.own.iter().filter_map(|own| self.by_stamp.get(own).copied()).collect();
+        for ((stamp, _), node) in stamps(kind, evolution).zip(own) {
+            self.unify(stamp, node);
+        }
+    }
+
+    /// Learns what the catalog has, of the kind's own name and of its aliases. What is known already stays: the program's own steps have
+    /// functions, recorded ones have not.
     pub(crate) fn learn(&mut self, recorded: impl IntoIterator<Item = Recorded>) {
         let mut recorded: Vec<_> = recorded.into_iter().collect();
         // Parents first.
@@ -112,27 +133,84 @@ impl History {
                 let parent = Stamp { schema_version, fingerprint: parent };
                 Some((*self.by_stamp.get(&parent)?, Arc::new(json::to_recorded_step(&step))))
             });
-            self.insert(stamp, arrival);
+            let node = self.insert(stamp, arrival);
+            self.redefine(node);
+        }
+    }
+
+    /// If the step to `node` redefines another, or another redefines it, makes them one.
+    fn redefine(&mut self, node: usize) {
+        let Some((parent, step)) = self.nodes.get(node).and_then(|node| node.arrival.as_ref()) else {
+            return;
+        };
+        let other = self.nodes.iter().enumerate().position(|(position, other)| {
+            position != node
+                && other.arrival.as_ref().is_some_and(|(other_parent, other)| {
+                    other_parent == parent
+                        && other.name == step.name
+                        && (other.redefines.is_some() || step.redefines.is_some())
+                })
+        });
+        let Some(other) = other else { return };
+        // The program's own definition counts; of two foreign ones, the one that redefines.
+        let is_own = |node: usize| self.nodes.get(node).is_some_and(|node| self.own.contains(&node.stamp()));
+        let newer = step.redefines.is_some() && !is_own(other);
+        let (kept, dropped) = if newer { (node, other) } else { (other, node) };
+        let stamps = self.nodes.get(dropped).map(|node| node.stamps.clone()).unwrap_or_default();
+        for stamp in stamps {
+            self.unify(stamp, kept);
+        }
+        for node in &mut self.nodes {
+            if let Some((parent, _)) = &mut node.arrival
+                && *parent == dropped
+            {
+                *parent = kept;
+            }
+        }
+        // Nothing leads there any more; it keeps its place, since places are names.
+        if let Some(node) = self.nodes.get_mut(dropped) {
+            node.arrival = None;
         }
     }
 
     fn insert(&mut self, stamp: Stamp, arrival: Option<(usize, Arc<Step>)>) -> usize {
         let position = self.nodes.len();
-        self.nodes.push(HistoryNode { stamp, arrival });
+        self.nodes.push(HistoryNode { stamps: vec![stamp], arrival });
         self.by_stamp.insert(stamp, position);
         position
+    }
+
+    /// From now on `stamp` means `node`.
+    fn unify(&mut self, stamp: Stamp, node: usize) {
+        if let Some(known) = self.nodes.get_mut(node)
+            && !known.stamps.contains(&stamp)
+        {
+            known.stamps.push(stamp);
+        }
+        self.by_stamp.insert(stamp, node);
     }
 
     /// The stamp the program's own steps lead to.
     pub(crate) fn current(&self) -> Stamp {
         // There always is at least the root.
-        self.own.last().copied().unwrap_or(Stamp { schema_version: 0, fingerprint: Fingerprint::new(0) })
+        self.own.last().copied().unwrap_or(NOWHERE)
     }
 
     /// The program's own stamp at `schema_version`.
     pub(crate) fn own(&self, schema_version: u32) -> Option<Stamp> {
         let position = usize::try_from(schema_version).ok()?.checked_sub(1)?;
         self.own.get(position).copied()
+    }
+
+    /// Every stamp that is known, and how it stands to the program's current one. For reports, and to find branches that no document is on.
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = (Stamp, Relation)> {
+        let current = self.current();
+        self.nodes.iter().map(move |node| (node.stamp(), self.relation(node.stamp(), current)))
+    }
+
+    /// Why the step to `stamp` redefines another, if it does.
+    pub(crate) fn redefinition(&self, stamp: Stamp) -> Option<&str> {
+        self.node(stamp)?.arrival.as_ref()?.1.redefines.as_deref()
     }
 
     /// Whether anything is known of `stamp`.
@@ -145,8 +223,8 @@ impl History {
         let own = self.own.iter().filter_map(|stamp| self.node(*stamp));
         own.filter_map(|node| {
             let (parent, step) = node.arrival.as_ref()?;
-            let parent = self.nodes.get(*parent)?.stamp.fingerprint;
-            Some(Recorded { stamp: node.stamp, parent, step: json::from_step(step)? })
+            let parent = self.nodes.get(*parent)?.stamp().fingerprint;
+            Some(Recorded { stamp: node.stamp(), parent, step: json::from_step(step)? })
         })
         .collect()
     }
@@ -193,12 +271,14 @@ impl History {
     }
 
     fn crossing(&self, node: usize, up: bool) -> Result<Crossing, NoWay> {
-        let Some(HistoryNode { stamp, arrival: Some((_, step)) }) = self.nodes.get(node) else {
+        let Some((known, (_, step))) =
+            self.nodes.get(node).and_then(|node| Some((node, node.arrival.as_ref()?)))
+        else {
             // `ways_to_ancestor` walks along arrivals only.
-            return Err(NoWay::Unknown { stamp: self.current() });
+            return Err(NoWay::Unknown { stamp: NOWHERE });
         };
-        let (stamp, name) = (*stamp, || step.name.clone());
-        if !step.ops.iter().all(|op| matches!(op.0, Repr::Action(_))) {
+        let (stamp, name) = (known.stamp(), || step.name.clone());
+        if step.ops.iter().any(|op| op.action().is_none()) {
             return Err(NoWay::Opaque { step: name(), stamp });
         }
         let function =
@@ -215,7 +295,41 @@ impl History {
         {
             return Err(NoWay::NoDowncast { identity: function.identity().into(), step: name(), stamp });
         }
-        Ok(Crossing { step: Arc::clone(step), function, up })
+        let forgets = step.ops.iter().filter_map(Op::action).any(Action::forgets);
+        let spared = (up && forgets).then(|| self.spared(node));
+        Ok(Crossing { step: Arc::clone(step), fingerprints: known.fingerprints(), function, up, spared })
+    }
+
+    /// Where the step to `node` forgets something: what may be kept of this step and those below. Followed backwards from what is forgotten, each op
+    /// that writes where it may have been is suspect, and so is whatever that op reads or writes; before a function, everything is.
+    fn spared(&self, node: usize) -> Spared {
+        let mut spared = Spared::new();
+        let mut suspect: Vec<Path> = Vec::new();
+        let mut here = self.nodes.get(node);
+        while let Some((known, (parent, step))) = here.and_then(|node| Some((node, node.arrival.as_ref()?))) {
+            let mut positions = Vec::new();
+            if step.code.identity().is_some() {
+                if suspect.is_empty() {
+                    positions.push(u32::try_from(step.ops.len()).unwrap_or(u32::MAX));
+                } else {
+                    suspect.push(Path::root());
+                }
+            }
+            for (position, op) in step.ops.iter().enumerate().rev() {
+                let writes = op.writes();
+                if op.action().is_some_and(Action::forgets) {
+                    suspect.extend(writes);
+                } else if writes.iter().any(|written| suspect.iter().any(|path| path.overlaps(written))) {
+                    suspect.extend(writes);
+                    suspect.extend(op.reads());
+                } else {
+                    positions.push(u32::try_from(position).unwrap_or(u32::MAX));
+                }
+            }
+            spared.push((known.fingerprints(), positions));
+            here = self.nodes.get(*parent);
+        }
+        spared
     }
 
     /// The nodes to leave on the way from each of the two down to their nearest common ancestor; `None` where they have none.
@@ -225,7 +339,7 @@ impl History {
         while one != other {
             let (left, right) = (self.nodes.get(one)?, self.nodes.get(other)?);
             // A parent is one schema version below its child, so the higher one cannot be the ancestor.
-            if left.stamp.schema_version >= right.stamp.schema_version {
+            if left.stamp().schema_version >= right.stamp().schema_version {
                 down.push(one);
                 one = left.arrival.as_ref()?.0;
             } else {
@@ -239,6 +353,17 @@ impl History {
     fn node(&self, stamp: Stamp) -> Option<&HistoryNode> {
         self.nodes.get(*self.by_stamp.get(&stamp)?)
     }
+}
+
+/// The stamps of `kind` by the steps of `evolution`, each with the step that leads to it.
+fn stamps<'e>(kind: &str, evolution: &'e Evolution) -> impl Iterator<Item = (Stamp, Option<&'e Arc<Step>>)> {
+    let mut stamp = fingerprint::root(kind);
+    let above = evolution.steps.iter().map_while(move |step| {
+        // There is a form of every step that is not flawed, and those are refused.
+        stamp = fingerprint::after(stamp, &json::from_step(step)?);
+        Some((stamp, Some(step)))
+    });
+    std::iter::once((stamp, None)).chain(above)
 }
 
 impl From<NoWay> for Error {
@@ -276,7 +401,6 @@ mod tests {
     use super::*;
     use crate::encoding::body::node::Node;
     use crate::evolution::context::StepContext;
-    use crate::evolution::op::Op;
     use crate::model::id::DocumentId;
 
     fn history(evolution: &Evolution) -> History {
@@ -436,5 +560,80 @@ mod tests {
         assert_eq!(history.relation(history.current(), stamp), Relation::Unknown);
         let from = history.current();
         assert_eq!(history.plan(from, stamp).unwrap_err(), NoWay::Unrelated { from, to: stamp });
+    }
+
+    #[test]
+    fn a_redefined_step_means_the_same_shape() {
+        let base = Evolution::new().step("one", [Op::rename("a", "b")]);
+        let old = base.clone().step("two", [Op::wrap_list("b")]);
+        let old_more = history(&old.clone().step("three", [Op::add("c", 1)]));
+        let new = base.clone().step("two", [Op::wrap_list("b"), Op::trim("d")]).redefine("d was forgotten");
+        let mut after = history(&new);
+        let old = history(&old);
+        after.learn(recorded(&old_more));
+        assert_eq!(after.relation(old.current(), after.current()), Relation::Same);
+        let plan = after.plan(old.current(), after.current()).unwrap();
+        assert!(plan.is_empty());
+        assert_eq!((plan.from(), plan.to()), (old.current(), after.current()));
+        // What was built on the former definition comes down to the new one.
+        let plan = after.plan(old_more.current(), after.current()).unwrap();
+        assert_eq!(run(&plan, json!({"b": [1], "c": 1, "d": " x "})), json!({"b": [1], "d": " x "}));
+        assert_eq!(after.redefinition(after.current()), Some("d was forgotten"));
+        // The older program sees it likewise, in whatever order it learns of it.
+        let mut before = old.clone();
+        before.learn(recorded(&after));
+        assert_eq!(before.relation(after.current(), before.current()), Relation::Same);
+        assert_eq!(before.redefinition(before.current()), None);
+        // A program that has neither.
+        let mut neither = history(&base);
+        neither.learn(recorded(&old_more));
+        neither.learn(recorded(&after));
+        assert_eq!(neither.relation(old.current(), after.current()), Relation::Same);
+        assert_eq!(neither.relation(old_more.current(), after.current()), Relation::Descendant);
+        let plan = neither.plan(old_more.current(), neither.current()).unwrap();
+        assert_eq!(run(&plan, json!({"b": [1], "c": 1})), json!({"b": 1}));
+        // Without the word they are two branches.
+        let mut silent = history(&base.step("two", [Op::wrap_list("b"), Op::trim("d")]));
+        silent.learn(recorded(&old));
+        assert_eq!(silent.relation(old.current(), silent.current()), Relation::Diverged);
+    }
+
+    #[test]
+    fn an_alias_means_the_kind_it_is_called_now() {
+        let evolution = Evolution::new().step("one", [Op::rename("a", "b")]).step("two", [Op::remove("x")]);
+        let newer = evolution.clone().step("three", [Op::add("c", 1)]);
+        let person = History::new("person", &newer).unwrap();
+        let mut user = History::new("user", &evolution).unwrap();
+        assert!(!user.knows(person.own(2).unwrap()));
+        user.alias("person", &evolution);
+        assert_eq!(user.relation(person.own(2).unwrap(), user.own(2).unwrap()), Relation::Same);
+        let plan = user.plan(person.own(1).unwrap(), user.current()).unwrap();
+        assert_eq!(run(&plan, json!({"a": 1, "x": 1})), json!({"b": 1}));
+        user.learn(recorded(&person));
+        let plan = user.plan(person.current(), user.own(1).unwrap()).unwrap();
+        assert_eq!(run(&plan, json!({"b": 1, "c": 1})), json!({"a": 1}));
+        assert_eq!(user.stamps().count(), 4);
+    }
+
+    #[test]
+    fn what_is_forgotten_spares_only_what_never_met_it() {
+        let evolution = Evolution::new()
+            .step("one", [Op::trim("a"), Op::trim("other")])
+            .step("two", ([Op::trim("x")], Function::new("f", |_, _| ()).down(|_, _| ())))
+            .step("three", [Op::split("a", " ", ["b", "c"]), Op::trim("other"), Op::rename("c", "d")])
+            .step("four", [Op::remove("late"), Op::remove("b").forget(), Op::trim("after")]);
+        let history = history(&evolution);
+        let plan = history.plan(history.own[3], history.own[4]).unwrap();
+        let fingerprint = |version: usize| vec![history.own[version].fingerprint];
+        assert_eq!(
+            plan.crossings()[0].spared,
+            Some(vec![
+                (fingerprint(4), vec![2, 0]),
+                (fingerprint(3), vec![2, 1]),
+                (fingerprint(2), vec![]),
+                (fingerprint(1), vec![]),
+            ])
+        );
+        assert_eq!(history.plan(history.own[4], history.own[3]).unwrap().crossings()[0].spared, None);
     }
 }

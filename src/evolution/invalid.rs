@@ -20,6 +20,10 @@ pub(crate) struct InvalidEvolution {
 pub(crate) enum Flaw {
     #[error("the name of a step {0}")]
     Name(&'static str),
+    #[error("the reason to redefine a step {0}")]
+    Reason(&'static str),
+    #[error("there is no step to redefine")]
+    NoStep,
     #[error("two steps have the same name")]
     DuplicateName,
     #[error("the identity of a function is empty")]
@@ -47,6 +51,12 @@ pub(crate) enum OpFlaw {
     OtherObject,
     #[error("the value cannot be stored exactly as JSON, or nests too deeply")]
     Constant,
+    #[error("the op has nothing to do with what was said of it")]
+    Modifier,
+    #[error("something is empty that must not be")]
+    Empty,
+    #[error("ops or conditions nest too deeply")]
+    TooDeep,
     #[error("there is no such op")]
     Unknown,
     #[error("a member is missing or has a value of the wrong type: {0}")]
@@ -60,6 +70,8 @@ impl From<InvalidEvolution> for Error {
         let InvalidEvolution { step, op, flaw } = error;
         let message = match &flaw {
             Flaw::Name(_) => "the name of a step cannot be used",
+            Flaw::Reason(_) => "the reason to redefine a step cannot be used",
+            Flaw::NoStep => "there is no step to redefine",
             Flaw::DuplicateName => "two steps have the same name",
             Flaw::NoIdentity => "the identity of a function is empty",
             Flaw::DuplicateIdentity => "two different functions have the same identity",
@@ -72,6 +84,9 @@ impl From<InvalidEvolution> for Error {
             Flaw::Op(OpFlaw::Constant) => {
                 "a value in a step cannot be stored exactly as JSON, or nests too deeply"
             }
+            Flaw::Op(OpFlaw::Modifier) => "something was said of an op that it has nothing to do with",
+            Flaw::Op(OpFlaw::Empty) => "an op has an empty separator or table, or too few parts",
+            Flaw::Op(OpFlaw::TooDeep) => "ops within ops, or conditions, nest too deeply",
             Flaw::Op(OpFlaw::Unknown) => "there is no such op",
             Flaw::Op(OpFlaw::Member(_)) => "an op lacks a member, or has one of the wrong type",
             Flaw::Op(OpFlaw::ExtraMember) => "an op has a member that it does not know",
@@ -81,7 +96,7 @@ impl From<InvalidEvolution> for Error {
             public = public.with_op(&op);
         }
         match flaw {
-            Flaw::Name(reason) => public.with_detail("reason", reason),
+            Flaw::Name(reason) | Flaw::Reason(reason) => public.with_detail("reason", reason),
             Flaw::Op(OpFlaw::Member(member)) => public.with_detail("member", member),
             Flaw::Op(OpFlaw::Path(path)) => public.with_path(path.text()).with_source(path),
             _ => public,

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::encoding::body::node::Node;
+use crate::evolution::action::{Action, Class, Place, Taken};
+use crate::evolution::condition::When;
+use crate::evolution::constant::Constant;
+use crate::evolution::conversion::{Conversion, To};
 use crate::evolution::invalid::OpFlaw;
 use crate::value::path::{Path, ToPath};
 
@@ -27,28 +30,7 @@ pub(crate) enum Repr {
     Opaque(Value),
 }
 
-/// An op that makes sense.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Action {
-    /// Within one object.
-    Rename {
-        from: Path,
-        to: Path,
-    },
-    /// From one object to another; neither path is within the other.
-    Move {
-        from: Path,
-        to: Path,
-    },
-    Add {
-        path: Path,
-        value: Value,
-    },
-    Remove {
-        path: Path,
-    },
-}
-
+/// Where fields are.
 impl Op {
     /// The field at `from` is called `to`, in the same object: both are paths from the document's root.
     ///
@@ -70,6 +52,16 @@ impl Op {
         Self::checked("move", || Action::move_field(from.to_path()?, to.to_path()?))
     }
 
+    /// What is at `from` is at `to` as well.
+    ///
+    /// ```
+    /// # use pivotdb::Op;
+    /// Op::copy("created", "updated");
+    /// ```
+    pub fn copy(from: impl ToPath, to: impl ToPath) -> Self {
+        Self::checked("copy", || Action::copy(from.to_path()?, to.to_path()?))
+    }
+
     /// There is something at `path`: `value`, where there was nothing. What is there already stays.
     ///
     /// ```
@@ -77,7 +69,7 @@ impl Op {
     /// Op::add("contact.verified", false);
     /// ```
     pub fn add(path: impl ToPath, value: impl Into<Value>) -> Self {
-        Self::checked("add", || Action::add(path.to_path()?, value.into()))
+        Self::checked("add", || Action::add(path.to_path()?, Constant::new(value.into())?))
     }
 
     /// There is nothing at `path`.
@@ -85,16 +77,270 @@ impl Op {
     /// ```
     /// # use pivotdb::Op;
     /// Op::remove("contact.fax");
+    /// Op::remove("social_security_number").forget();
     /// ```
     pub fn remove(path: impl ToPath) -> Self {
         Self::checked("remove", || Action::remove(path.to_path()?))
     }
 
-    fn checked(name: &'static str, action: impl FnOnce() -> Result<Action, OpFlaw>) -> Self {
-        Self(action().map_or_else(|flaw| Repr::Flawed(name, flaw), Repr::Action))
+    /// Where the target of a rename, a move, a copy, a split or a join is taken, this happens. [`Taken::Fail`] if nothing is said.
+    ///
+    /// ```
+    /// # use pivotdb::{Op, Taken};
+    /// Op::rename("nick", "nickname").if_taken(Taken::Keep);
+    /// ```
+    #[must_use]
+    pub fn if_taken(self, policy: Taken) -> Self {
+        self.changed(|action| match action {
+            Action::Rename { taken, .. }
+            | Action::Move { taken, .. }
+            | Action::Copy { taken, .. }
+            | Action::Split { taken, .. }
+            | Action::Join { taken, .. } => {
+                *taken = policy;
+                Ok(())
+            }
+            _ => Err(OpFlaw::Modifier),
+        })
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Going down, a remove puts `value` where nothing better is known.
+    #[must_use]
+    pub fn restoring(self, value: impl Into<Value>) -> Self {
+        self.changed(|action| match action {
+            Action::Remove { restore, .. } => {
+                *restore = Some(Constant::new(value.into())?);
+                Ok(())
+            }
+            _ => Err(OpFlaw::Modifier),
+        })
+    }
+
+    /// What a remove takes out is kept nowhere, and what was kept of it before is dropped: programs from before the step get a document without it.
+    #[must_use]
+    pub fn forget(self) -> Self {
+        self.changed(|action| match action {
+            Action::Remove { forget, .. } => {
+                *forget = true;
+                Ok(())
+            }
+            _ => Err(OpFlaw::Modifier),
+        })
+    }
+}
+
+/// What shape values have.
+impl Op {
+    /// The value at `path` is the one element of a list.
+    pub fn wrap_list(path: impl ToPath) -> Self {
+        Self::checked("wrap_list", || Ok(Action::WrapList { path: path.to_path()? }))
+    }
+
+    /// The first element of the list at `path` is there instead of the list.
+    pub fn unwrap_list(path: impl ToPath) -> Self {
+        Self::checked("unwrap_list", || Ok(Action::UnwrapList { path: path.to_path()? }))
+    }
+
+    /// The value at `path` is the member `name` of an object.
+    pub fn wrap_object(path: impl ToPath, name: &str) -> Self {
+        Self::checked("wrap_object", || Ok(Action::WrapObject { path: path.to_path()?, name: name.into() }))
+    }
+
+    /// The member `name` of the object at `path` is there instead of the object.
+    pub fn unwrap_object(path: impl ToPath, name: &str) -> Self {
+        Self::checked("unwrap_object", || {
+            Ok(Action::UnwrapObject { path: path.to_path()?, name: name.into() })
+        })
+    }
+
+    /// `ops` are carried out on the object at `path`, where there is one; their paths start there.
+    ///
+    /// ```
+    /// # use pivotdb::Op;
+    /// // Only for who has an address; `Op::add("address.country", "NL")` would give everybody one.
+    /// Op::inside("address", [Op::add("country", "NL")]);
+    /// ```
+    pub fn inside(path: impl ToPath, ops: impl IntoIterator<Item = Self>) -> Self {
+        Self::within("inside", Place::Inside, &path, ops)
+    }
+
+    /// `ops` are carried out on every element of the list at `path`; their paths start at the element, which is `""`.
+    ///
+    /// ```
+    /// # use pivotdb::Op;
+    /// Op::each("lines", [Op::rename("cost", "price"), Op::add("count", 1)]);
+    /// Op::each("tags", [Op::lowercase("")]);
+    /// ```
+    pub fn each(path: impl ToPath, ops: impl IntoIterator<Item = Self>) -> Self {
+        Self::within("each", Place::Each, &path, ops)
+    }
+
+    /// `ops` are carried out on the value of every member of the object at `path`; their paths start at the value, which is `""`.
+    pub fn each_value(path: impl ToPath, ops: impl IntoIterator<Item = Self>) -> Self {
+        Self::within("each_value", Place::EachValue, &path, ops)
+    }
+
+    fn within(
+        name: &'static str,
+        place: Place,
+        path: &impl ToPath,
+        ops: impl IntoIterator<Item = Self>,
+    ) -> Self {
+        Self::checked(name, || {
+            let actions = ops.into_iter().map(|op| match op.0 {
+                Repr::Action(action) => Ok(action),
+                Repr::Flawed(_, flaw) => Err(flaw),
+                Repr::Opaque(_) => Err(OpFlaw::Unknown),
+            });
+            Action::within(place, path.to_path()?, actions.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// What values are.
+impl Op {
+    /// The value at `path` has another type. A value that is not convertible is an error, unless there is an [`or`](Self::or).
+    ///
+    /// ```
+    /// # use pivotdb::{Op, Time, To};
+    /// Op::convert("age", To::Integer).or(0);
+    /// Op::convert("created", To::Time { from: Time::Rfc3339, to: Time::EpochMillis });
+    /// Op::convert("grade", To::table([("A", 1), ("B", 2)])).or(3).or_back("C");
+    /// ```
+    pub fn convert(path: impl ToPath, to: To) -> Self {
+        Self::checked("convert", || Ok(Action::convert(path.to_path()?, Conversion::new(to)?)))
+    }
+
+    /// Going up, a convert makes `value` of what is not convertible, null or absent.
+    #[must_use]
+    pub fn or(self, value: impl Into<Value>) -> Self {
+        self.changed(|action| match action {
+            Action::Convert(convert) => {
+                convert.or = Some(Constant::new(value.into())?);
+                Ok(())
+            }
+            _ => Err(OpFlaw::Modifier),
+        })
+    }
+
+    /// Going down, a convert makes `value` of what is not convertible.
+    #[must_use]
+    pub fn or_back(self, value: impl Into<Value>) -> Self {
+        self.changed(|action| match action {
+            Action::Convert(convert) => {
+                convert.or_back = Some(Constant::new(value.into())?);
+                Ok(())
+            }
+            _ => Err(OpFlaw::Modifier),
+        })
+    }
+
+    /// A convert leaves alone what is null or absent, whatever its [`or`](Self::or) says.
+    #[must_use]
+    pub fn if_present(self) -> Self {
+        self.changed(|action| match action {
+            Action::Convert(convert) => {
+                convert.if_present = true;
+                Ok(())
+            }
+            _ => Err(OpFlaw::Modifier),
+        })
+    }
+
+    /// Going down, a convert converts to this. If nothing is said: numbers and bools to text, texts to numbers, times and tables the
+    /// other way round.
+    #[must_use]
+    pub fn back(self, to: To) -> Self {
+        self.changed(|action| match action {
+            Action::Convert(convert) => {
+                convert.back = Conversion::new(to)?;
+                Ok(())
+            }
+            _ => Err(OpFlaw::Modifier),
+        })
+    }
+
+    /// The text at `path` is split at `separator` into as many texts as there are paths in `into`; the last gets the rest.
+    ///
+    /// ```
+    /// # use pivotdb::Op;
+    /// Op::split("name", " ", ["first", "last"]);
+    /// ```
+    pub fn split<P: ToPath>(path: impl ToPath, separator: &str, into: impl IntoIterator<Item = P>) -> Self {
+        Self::checked("split", || {
+            let into = into.into_iter().map(|path| path.to_path()).collect::<Result<_, _>>()?;
+            Action::split(path.to_path()?, separator, into)
+        })
+    }
+
+    /// The texts at `from` that are not empty are one text, with `separator` between them.
+    ///
+    /// ```
+    /// # use pivotdb::Op;
+    /// Op::join(["street", "number"], " ", "address");
+    /// ```
+    pub fn join<P: ToPath>(from: impl IntoIterator<Item = P>, separator: &str, to: impl ToPath) -> Self {
+        Self::checked("join", || {
+            let from = from.into_iter().map(|path| path.to_path()).collect::<Result<_, _>>()?;
+            Action::join(from, separator, to.to_path()?)
+        })
+    }
+
+    /// The text at `path` has no white space around it.
+    pub fn trim(path: impl ToPath) -> Self {
+        Self::checked("trim", || Ok(Action::Trim { path: path.to_path()? }))
+    }
+
+    /// The text at `path` is in lower case.
+    pub fn lowercase(path: impl ToPath) -> Self {
+        Self::checked("lowercase", || Ok(Action::Lowercase { path: path.to_path()? }))
+    }
+
+    /// The text at `path` is in upper case.
+    pub fn uppercase(path: impl ToPath) -> Self {
+        Self::checked("uppercase", || Ok(Action::Uppercase { path: path.to_path()? }))
+    }
+
+    /// There is `value` at `path`, whatever was there; [`when`](Self::when) says in which documents.
+    ///
+    /// ```
+    /// # use pivotdb::{Op, When};
+    /// Op::set("status", "closed").when(When::present("closed_at"));
+    /// ```
+    pub fn set(path: impl ToPath, value: impl Into<Value>) -> Self {
+        Self::checked("set", || Action::set(path.to_path()?, Constant::new(value.into())?))
+    }
+
+    /// A set is carried out where this holds.
+    #[must_use]
+    pub fn when(self, condition: When) -> Self {
+        self.changed(|action| match action {
+            Action::Set { when, .. } => {
+                *when = Some(condition.0?);
+                Ok(())
+            }
+            _ => Err(OpFlaw::Modifier),
+        })
+    }
+
+    /// Where the value at `path` is `from`, it is `to`.
+    ///
+    /// ```
+    /// # use pivotdb::Op;
+    /// Op::rename_value("status", "cancelled", "canceled");
+    /// ```
+    pub fn rename_value(path: impl ToPath, from: impl Into<Value>, to: impl Into<Value>) -> Self {
+        Self::checked("rename_value", || {
+            Action::rename_value(path.to_path()?, Constant::new(from.into())?, Constant::new(to.into())?)
+        })
+    }
+}
+
+/// What is known of an op.
+impl Op {
+    /// Its name, as in JSON.
+    #[must_use]
+    pub fn name(&self) -> &str {
         match &self.0 {
             Repr::Action(action) => action.name(),
             Repr::Flawed(name, _) => name,
@@ -102,64 +348,49 @@ impl Op {
         }
     }
 
+    /// Which way it loses something; `None` where it is not understood.
+    #[must_use]
+    pub fn class(&self) -> Option<Class> {
+        self.action().map(Action::class)
+    }
+
+    /// The paths whose values decide what it does. The whole document where it is not understood.
+    #[must_use]
+    pub fn reads(&self) -> Vec<Path> {
+        self.action()
+            .map_or_else(|| vec![Path::root()], |action| action.reads().into_iter().cloned().collect())
+    }
+
+    /// The paths at which it may change something, in either direction. The whole document where it is not understood.
+    #[must_use]
+    pub fn writes(&self) -> Vec<Path> {
+        self.action()
+            .map_or_else(|| vec![Path::root()], |action| action.region().into_iter().cloned().collect())
+    }
+
+    pub(crate) fn action(&self) -> Option<&Action> {
+        match &self.0 {
+            Repr::Action(action) => Some(action),
+            Repr::Flawed(..) | Repr::Opaque(_) => None,
+        }
+    }
+
     /// How errors call the op at `position` in its step, counted from 0.
     pub(crate) fn label(&self, position: usize) -> String {
         format!("{} ({})", position.saturating_add(1), self.name())
     }
-}
 
-impl Action {
-    pub(crate) fn rename(from: Path, to: Path) -> Result<Self, OpFlaw> {
-        apart(&from, &to)?;
-        if from.parent() != to.parent() {
-            return Err(OpFlaw::OtherObject);
+    fn checked(name: &'static str, action: impl FnOnce() -> Result<Action, OpFlaw>) -> Self {
+        Self(action().map_or_else(|flaw| Repr::Flawed(name, flaw), Repr::Action))
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Action) -> Result<(), OpFlaw>) -> Self {
+        if let Repr::Action(action) = &mut self.0
+            && let Err(flaw) = change(action)
+        {
+            self.0 = Repr::Flawed(action.name(), flaw);
         }
-        Ok(Self::Rename { from, to })
-    }
-
-    pub(crate) fn move_field(from: Path, to: Path) -> Result<Self, OpFlaw> {
-        apart(&from, &to)?;
-        Ok(Self::Move { from, to })
-    }
-
-    pub(crate) fn add(path: Path, value: Value) -> Result<Self, OpFlaw> {
-        Ok(Self::Add { path: within(path)?, value: constant(value)? })
-    }
-
-    pub(crate) fn remove(path: Path) -> Result<Self, OpFlaw> {
-        Ok(Self::Remove { path: within(path)? })
-    }
-
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Rename { .. } => "rename",
-            Self::Move { .. } => "move",
-            Self::Add { .. } => "add",
-            Self::Remove { .. } => "remove",
-        }
-    }
-}
-
-/// `value` with its members sorted and its numbers in the one form they have, whatever features of serde_json are switched on,
-/// so that the same op makes the same bytes everywhere.
-fn constant(value: Value) -> Result<Value, OpFlaw> {
-    let mut node = Node::Null;
-    node.absorb_value(value).and_then(|()| node.to_value()).map_err(|_| OpFlaw::Constant)
-}
-
-fn within(path: Path) -> Result<Path, OpFlaw> {
-    if path.is_root() { Err(OpFlaw::WholeDocument) } else { Ok(path) }
-}
-
-fn apart(from: &Path, to: &Path) -> Result<(), OpFlaw> {
-    if from.is_root() || to.is_root() {
-        Err(OpFlaw::WholeDocument)
-    } else if from == to {
-        Err(OpFlaw::Same)
-    } else if from.overlaps(to) {
-        Err(OpFlaw::Within)
-    } else {
-        Ok(())
+        self
     }
 }
 

@@ -5,18 +5,23 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::encoding::body::node::Node;
+use crate::evolution::access::Failed;
+use crate::evolution::action::Action;
 use crate::evolution::apply::apply;
 use crate::evolution::context::StepContext;
+use crate::evolution::cross::{cross, cross_function, find_note};
 use crate::evolution::fault::{Fault, StepError};
 use crate::evolution::function::Function;
-use crate::evolution::op::Repr;
+use crate::evolution::notes::{Notes, OpenComplement, StepNotes};
 use crate::evolution::step::Step;
-use crate::model::stamp::Stamp;
+use crate::model::stamp::{Fingerprint, Stamp};
 
-/// Steps, compiled for one pair of stamps: inverse steps down to a common ancestor, then steps up. Made once by
-/// [`History::plan`](crate::evolution::history::History::plan), run for every document between the two.
+/// Steps, compiled for one pair of stamps: inverse steps down to a common ancestor, then steps up. Made once, run for every document
+/// between the two.
+///
+/// A store makes and keeps its plans itself. This is for who wants to bring values along without one.
 #[derive(Debug, Clone)]
-pub(crate) struct Plan {
+pub struct Plan {
     from: Stamp,
     to: Stamp,
     crossings: Vec<Crossing>,
@@ -26,10 +31,17 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct Crossing {
     pub(crate) step: Arc<Step>,
+    /// After the step: the first is its own, the others are those it goes by in other definitions and under other names of the kind.
+    pub(crate) fingerprints: Vec<Fingerprint>,
     /// Of the step, if it has one; it can be run in this direction.
     pub(crate) function: Option<Function>,
     pub(crate) up: bool,
+    /// Something is forgotten here.
+    pub(crate) spared: Option<Spared>,
 }
+
+/// After something has been forgotten, the notes that cannot hold any of it: by step, positions of ops. All others are dropped.
+pub(crate) type Spared = Vec<(Vec<Fingerprint>, Vec<u32>)>;
 
 impl Plan {
     pub(crate) fn new(from: Stamp, to: Stamp, crossings: Vec<Crossing>) -> Self {
@@ -37,45 +49,133 @@ impl Plan {
     }
 
     /// The stamp of the bodies it takes.
-    pub(crate) fn from(&self) -> Stamp {
+    #[must_use]
+    pub fn from(&self) -> Stamp {
         self.from
     }
 
     /// The stamp of the bodies it gives.
-    pub(crate) fn to(&self) -> Stamp {
+    #[must_use]
+    pub fn to(&self) -> Stamp {
         self.to
     }
 
-    /// Whether there is nothing to do: both stamps are the same.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is nothing to do: the stamps are one, or mean the same shape.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.crossings.is_empty()
     }
 
+    #[cfg(test)]
+    pub(crate) fn crossings(&self) -> &[Crossing] {
+        &self.crossings
+    }
+
     /// How many steps are crossed, in either direction.
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.crossings.len()
     }
 
-    /// Brings `body` from one stamp to the other, in place. After an error the body is half done, and to be discarded: the
-    /// stored bytes are what counts. Costs what the ops touch; a function costs a conversion of the whole body.
+    /// Brings `body` from one stamp to the other, in place, without a complement. After an error the body is half done, and to be
+    /// discarded: the stored bytes are what counts. Costs what the ops touch; a function costs a conversion of the whole body.
     pub(crate) fn run<'a>(&'a self, body: &mut Node<'a>, context: &StepContext<'_>) -> Result<(), StepError> {
         let mut form = Form { node: body, value: None };
-        for Crossing { step, function, up } in &self.crossings {
+        for Crossing { step, function, up, .. } in &self.crossings {
+            let ops = |form: &mut Form<'_, 'a>| {
+                in_order(step, *up, |position| {
+                    run_op(step, position, form, |action, node| apply(action, *up, node))
+                })
+            };
             if *up {
-                for position in 0..step.ops.len() {
-                    run_op(step, position, true, &mut form)?;
-                }
+                ops(&mut form)?;
             }
             if let Some(function) = function {
                 let value = form.value().map_err(|fault| StepError::of(step, fault))?;
                 function.run(*up, value, context).map_err(|fault| StepError::of(step, fault))?;
             }
             if !*up {
-                for position in (0..step.ops.len()).rev() {
-                    run_op(step, position, false, &mut form)?;
-                }
+                ops(&mut form)?;
             }
         }
+        self.finish(form)
+    }
+
+    /// As [`run`](Self::run), for a document with a complement, to be read.
+    pub(crate) fn read<'a>(
+        &'a self,
+        body: &mut Node<'a>,
+        complement: &OpenComplement<'a>,
+        context: &StepContext<'_>,
+    ) -> Result<(), StepError> {
+        if complement.is_empty() {
+            return self.run(body, context);
+        }
+        self.cross(body, complement, false, context).map(drop)
+    }
+
+    /// As [`run`](Self::run), for a document that will be written at the other stamp; gives the complement to be written with it.
+    /// Costs a few times what `read` does.
+    pub(crate) fn write<'a>(
+        &'a self,
+        body: &mut Node<'a>,
+        complement: &OpenComplement<'a>,
+        context: &StepContext<'_>,
+    ) -> Result<OpenComplement<'a>, StepError> {
+        self.cross(body, complement, true, context)
+    }
+
+    fn cross<'a>(
+        &'a self,
+        body: &mut Node<'a>,
+        complement: &OpenComplement<'a>,
+        keep: bool,
+        context: &StepContext<'_>,
+    ) -> Result<OpenComplement<'a>, StepError> {
+        let none = Notes::new();
+        let mut complement = complement.clone();
+        let mut form = Form { node: body, value: None };
+        for Crossing { step, fingerprints, function, up, spared } in &self.crossings {
+            let up = *up;
+            let is_here = |notes: &StepNotes<'_>| fingerprints.contains(&notes.fingerprint);
+            let notes = complement.steps.iter().find(|notes| is_here(notes) && notes.up != up);
+            let notes = notes.map_or(&none, |notes| &notes.notes);
+            let mut kept = Notes::new();
+            let ops = |form: &mut Form<'_, 'a>, kept: &mut Notes<'a>| {
+                in_order(step, up, |position| {
+                    let number = u32::try_from(position).unwrap_or(u32::MAX);
+                    let note = find_note(notes, number);
+                    let note =
+                        run_op(step, position, form, |action, node| cross(action, up, node, note, keep))?;
+                    kept.extend(note.map(|note| (number, note)));
+                    Ok(())
+                })
+            };
+            if up {
+                ops(&mut form, &mut kept)?;
+            }
+            if let Some(function) = function {
+                let number = u32::try_from(step.ops.len()).unwrap_or(u32::MAX);
+                let value = form.value().map_err(|fault| StepError::of(step, fault))?;
+                let note = cross_function(function, up, value, context, find_note(notes, number), keep);
+                kept.extend(note.map_err(|fault| StepError::of(step, fault))?.map(|note| (number, note)));
+            }
+            if !up {
+                ops(&mut form, &mut kept)?;
+            }
+            complement.steps.retain(|notes| !is_here(notes));
+            if let (false, Some(fingerprint)) = (kept.is_empty(), fingerprints.first().copied()) {
+                complement.steps.push(StepNotes { fingerprint, up, notes: kept });
+            }
+            if let Some(spared) = spared {
+                complement.steps.retain_mut(|notes| spare(notes, spared));
+            }
+        }
+        self.finish(form)?;
+        Ok(complement)
+    }
+
+    fn finish(&self, mut form: Form<'_, '_>) -> Result<(), StepError> {
         match (self.crossings.last(), form.node()) {
             (Some(Crossing { step, .. }), Err(fault)) => Err(StepError::of(step, fault)),
             _ => Ok(()),
@@ -83,13 +183,36 @@ impl Plan {
     }
 }
 
-fn run_op<'a>(step: &'a Step, position: usize, up: bool, form: &mut Form<'_, 'a>) -> Result<(), StepError> {
-    let Some(op) = step.ops.get(position) else { return Ok(()) };
-    let Repr::Action(action) = &op.0 else { return Err(StepError::of(step, Fault::Opaque)) };
-    let error =
-        |path, fault| StepError { step: step.name.clone(), op: Some(op.label(position)), path, fault };
+/// Drops what is not spared; whether anything is left.
+fn spare(notes: &mut StepNotes<'_>, spared: &Spared) -> bool {
+    let here = spared.iter().find(|(fingerprints, _)| fingerprints.contains(&notes.fingerprint));
+    let positions = here.filter(|_| notes.up).map_or(&[][..], |(_, positions)| positions);
+    notes.notes.retain(|(position, _)| positions.contains(position));
+    !notes.notes.is_empty()
+}
+
+fn in_order<E>(step: &Step, up: bool, one: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {
+    let positions = 0..step.ops.len();
+    if up { positions.into_iter().try_for_each(one) } else { positions.rev().try_for_each(one) }
+}
+
+fn run_op<'a, T>(
+    step: &'a Step,
+    position: usize,
+    form: &mut Form<'_, 'a>,
+    work: impl FnOnce(&'a Action, &mut Node<'a>) -> Result<T, Failed>,
+) -> Result<T, StepError> {
+    let Some((op, action)) = step.ops.get(position).and_then(|op| Some((op, op.action()?))) else {
+        // A plan is made only of ops that are known.
+        return Err(StepError::of(step, Fault::Opaque));
+    };
     let node = form.node().map_err(|fault| StepError::of(step, fault))?;
-    apply(action, up, node).map_err(|failed| error(Some(failed.path), failed.fault))
+    work(action, node).map_err(|Failed { path, fault }| StepError {
+        step: step.name.clone(),
+        op: Some(op.label(position)),
+        path: Some(path),
+        fault,
+    })
 }
 
 /// The body, in the form last asked for, so that functions in a row share one conversion.

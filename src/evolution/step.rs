@@ -11,6 +11,8 @@ pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) ops: Vec<Op>,
     pub(crate) code: Code,
+    /// Why it is another definition of the step of this name that was there before, whose documents have the same shape.
+    pub(crate) redefines: Option<String>,
 }
 
 /// The function of a step.
@@ -63,8 +65,14 @@ impl From<Function> for StepBody {
     }
 }
 
-impl<O: Into<Self>> From<(O, Function)> for StepBody {
+impl From<Op> for Vec<Op> {
+    fn from(op: Op) -> Self {
+        vec![op]
+    }
+}
+
+impl<O: Into<Vec<Op>>> From<(O, Function)> for StepBody {
     fn from((ops, function): (O, Function)) -> Self {
-        Self { ops: ops.into().ops, function: Some(function) }
+        Self { ops: ops.into(), function: Some(function) }
     }
 }

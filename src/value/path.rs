@@ -105,6 +105,12 @@ impl Path {
         self.0.split_last().map(|(_, above)| Self(above.to_vec()))
     }
 
+    /// The path of the first `len` names; the whole path where there are not as many.
+    #[must_use]
+    pub fn prefix(&self, len: usize) -> Self {
+        Self(self.0.iter().take(len).cloned().collect())
+    }
+
     /// The path of `name` within what is at this path.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {

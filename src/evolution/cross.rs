@@ -1,0 +1,233 @@
+//! Crossing one op or one function, with a complement.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::encoding::body::node::Node;
+use crate::evolution::access::{Failed, at, find, restore, state};
+use crate::evolution::action::{Action, Place};
+use crate::evolution::apply::{Position, apply, each_place};
+use crate::evolution::context::StepContext;
+use crate::evolution::fault::Fault;
+use crate::evolution::function::Function;
+use crate::evolution::notes::{Note, Notes, State, digest_states, digest_value};
+use crate::value::canonical;
+use crate::value::path::Path;
+
+/// Carries out `action` one way. `note` is what it could not express when the document last went the other way: if nothing has changed
+/// since, that is undone exactly, and otherwise the computed inverse is what counts. With `keep`, gives what it could not express now.
+pub(crate) fn cross<'a>(
+    action: &'a Action,
+    up: bool,
+    body: &mut Node<'a>,
+    note: Option<&Note<'a>>,
+    keep: bool,
+) -> Result<Option<Note<'a>>, Failed> {
+    if let Action::Within { place, path, actions } = action {
+        return cross_within(*place, path, actions, up, body, note, keep);
+    }
+    let region = action.region();
+    let before = if keep { states(body, &region)? } else { Vec::new() };
+    match note {
+        Some(Note::Paths { digest, before }) if fits(body, &region, *digest, before)? => {
+            restore(body, &region, before)?;
+        }
+        _ => apply(action, up, body)?,
+    }
+    if !keep || action.forgets() {
+        return Ok(None);
+    }
+    let mut back = body.clone();
+    if apply(action, !up, &mut back).is_ok() && states(&mut back, &region)? == before {
+        return Ok(None);
+    }
+    let after = states(body, &region)?;
+    let digest = digest_states(&after).map_err(at(&Path::root()))?;
+    Ok(Some(Note::Paths { digest, before }))
+}
+
+fn states<'a>(body: &mut Node<'a>, region: &[&Path]) -> Result<Vec<State<'a>>, Failed> {
+    region.iter().map(|path| state(body, path)).collect()
+}
+
+fn fits(body: &mut Node<'_>, region: &[&Path], digest: u64, before: &[State<'_>]) -> Result<bool, Failed> {
+    Ok(before.len() == region.len()
+        && digest_states(&states(body, region)?).map_err(at(&Path::root()))? == digest)
+}
+
+/// Crosses `actions` in their order going up, in the reverse going down.
+fn cross_all<'a>(
+    actions: &'a [Action],
+    up: bool,
+    body: &mut Node<'a>,
+    notes: &Notes<'a>,
+    keep: bool,
+) -> Result<Notes<'a>, Failed> {
+    let mut kept = Notes::new();
+    let mut one = |(position, action): (usize, &'a Action)| {
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        let note = cross(action, up, body, find_note(notes, position), keep)?;
+        kept.extend(note.map(|note| (position, note)));
+        Ok(())
+    };
+    if up {
+        actions.iter().enumerate().try_for_each(&mut one)?;
+    } else {
+        actions.iter().enumerate().rev().try_for_each(&mut one)?;
+    }
+    Ok(kept)
+}
+
+pub(crate) fn find_note<'n, 'a>(notes: &'n Notes<'a>, position: u32) -> Option<&'n Note<'a>> {
+    notes.iter().find(|(known, _)| *known == position).map(|(_, note)| note)
+}
+
+fn cross_within<'a>(
+    place: Place,
+    path: &Path,
+    actions: &'a [Action],
+    up: bool,
+    body: &mut Node<'a>,
+    note: Option<&Note<'a>>,
+    keep: bool,
+) -> Result<Option<Note<'a>>, Failed> {
+    let none = Notes::new();
+    let matched = match note {
+        Some(Note::Each(elements)) => match_elements(elements, &digests(body, path)?),
+        _ => Vec::new(),
+    };
+    let (mut inside, mut elements, mut members) = (Notes::new(), Vec::new(), Vec::new());
+    each_place(body, place, path, |position, body| {
+        let notes = match (&position, note) {
+            (Position::Only, Some(Note::Inside(notes))) => notes,
+            (Position::Name(name), Some(Note::EachValue(members))) => {
+                members.iter().find(|(known, _)| known == name).map_or(&none, |(_, notes)| notes)
+            }
+            (Position::Index(index), _) => matched.get(*index).copied().flatten().unwrap_or(&none),
+            _ => &none,
+        };
+        let kept = cross_all(actions, up, body, notes, keep)?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        match position {
+            Position::Only => inside = kept,
+            Position::Name(name) => members.push((Cow::Owned(name.to_owned()), kept)),
+            Position::Index(index) => {
+                let digest = digest_value(body).map_err(at(&Path::root()))?;
+                elements.push((u32::try_from(index).unwrap_or(u32::MAX), digest, kept));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(match place {
+        Place::Inside if !inside.is_empty() => Some(Note::Inside(inside)),
+        Place::Each if !elements.is_empty() => Some(Note::Each(elements)),
+        Place::EachValue if !members.is_empty() => Some(Note::EachValue(members)),
+        _ => None,
+    })
+}
+
+/// Of every element of the list at `path`.
+fn digests(body: &mut Node<'_>, path: &Path) -> Result<Vec<u64>, Failed> {
+    let Some(list) = find(body, path)? else { return Ok(Vec::new()) };
+    let elements = list.as_array_mut().map_err(at(path))?.into_iter().flatten();
+    elements.map(|element| digest_value(element).map_err(at(path))).collect()
+}
+
+/// For each element, by its digest, the notes of the one that it was when they were taken. First those that are where they were then, so that
+/// a list nobody has touched gets each note back where it belongs; then those that have moved. Each counts once.
+fn match_elements<'n, 'a>(
+    elements: &'n [(u32, u64, Notes<'a>)],
+    digests: &[u64],
+) -> Vec<Option<&'n Notes<'a>>> {
+    let mut matched = vec![None; digests.len()];
+    let mut moved: HashMap<u64, Vec<&'n Notes<'a>>> = HashMap::new();
+    for (index, digest, notes) in elements {
+        let there = usize::try_from(*index).ok();
+        match there.and_then(|there| matched.get_mut(there).zip(digests.get(there))) {
+            Some((slot, now)) if now == digest => *slot = Some(notes),
+            _ => moved.entry(*digest).or_default().push(notes),
+        }
+    }
+    for (slot, digest) in matched.iter_mut().zip(digests).filter(|(slot, _)| slot.is_none()) {
+        *slot = moved.get_mut(digest).and_then(Vec::pop);
+    }
+    matched
+}
+
+/// As [`cross`], for a function.
+pub(crate) fn cross_function<'a>(
+    function: &Function,
+    up: bool,
+    body: &mut Value,
+    context: &StepContext<'_>,
+    note: Option<&Note<'a>>,
+    keep: bool,
+) -> Result<Option<Note<'a>>, Fault> {
+    let before = (keep && function.has_down()).then(|| body.clone());
+    if !undo(body, note)? {
+        function.run(up, body, context)?;
+    }
+    let Some(before) = before else { return Ok(None) };
+    let mut back = body.clone();
+    if function.run(!up, &mut back, context).is_ok() && back == before {
+        return Ok(None);
+    }
+    let absorbed = |value: &Value| {
+        let mut node = Node::Null;
+        node.absorb_value(value.clone()).map(|()| node)
+    };
+    let (Value::Object(old), Value::Object(new)) = (&before, &*body) else {
+        return Ok(Some(Note::Body { digest: digest_of(body), before: absorbed(&before)? }));
+    };
+    let mut changed: Vec<&String> = old.keys().filter(|name| old.get(*name) != new.get(*name)).collect();
+    changed.extend(new.keys().filter(|name| !old.contains_key(*name)));
+    changed.sort_unstable();
+    let digest = digest_members(new, changed.iter().map(|name| name.as_str()));
+    let before = changed
+        .into_iter()
+        .map(|name| Ok((Cow::Owned(name.clone()), old.get(name).map(&absorbed).transpose()?)));
+    Ok(Some(Note::Members { digest, before: before.collect::<Result<_, Fault>>()? }))
+}
+
+/// Whether nothing has changed since `note` was taken, and the body is what it was.
+fn undo(body: &mut Value, note: Option<&Note<'_>>) -> Result<bool, Fault> {
+    match (note, &mut *body) {
+        (Some(Note::Body { digest, before }), body) if digest_of(body) == *digest => {
+            *body = before.to_value()?;
+        }
+        (Some(Note::Members { digest, before }), Value::Object(members))
+            if digest_members(members, before.iter().map(|(name, _)| &**name)) == *digest =>
+        {
+            for (name, value) in before {
+                match value {
+                    Some(value) => drop(members.insert(name.to_string(), value.to_value()?)),
+                    None => drop(members.remove(&**name)),
+                }
+            }
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn digest_members<'n>(members: &Map<String, Value>, names: impl Iterator<Item = &'n str>) -> u64 {
+    let mut text = String::new();
+    for name in names {
+        if let Some(value) = members.get(name) {
+            canonical::write(value, &mut text);
+        }
+        text.push(';');
+    }
+    xxh3_64(text.as_bytes())
+}
+
+fn digest_of(value: &Value) -> u64 {
+    let mut text = String::new();
+    canonical::write(value, &mut text);
+    xxh3_64(text.as_bytes())
+}
