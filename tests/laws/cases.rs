@@ -1,0 +1,381 @@
+//! Ops, and documents for them to work on.
+
+pub(crate) use pivotdb::Class;
+use pivotdb::{Evolution, Op, Path, Taken, Time, To, When};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+/// An op of each kind, some in several forms.
+pub(crate) const OPS: &[&str] = &[
+    "rename",
+    "rename, keeping",
+    "rename, replacing",
+    "move",
+    "move, replacing",
+    "copy",
+    "add",
+    "remove",
+    "remove, restoring",
+    "wrap_list",
+    "unwrap_list",
+    "wrap_object",
+    "unwrap_object",
+    "inside",
+    "each",
+    "each_value",
+    "convert to integer",
+    "convert to number",
+    "convert to text",
+    "convert to bool",
+    "convert time",
+    "convert by table",
+    "split",
+    "join",
+    "trim",
+    "lowercase",
+    "uppercase",
+    "set",
+    "rename_value",
+];
+
+/// Everything an op and a document are made of, plain so that it shrinks.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) op: usize,
+    pub(crate) document: Value,
+    /// Source, target and another, apart from each other.
+    pub(crate) paths: [Path; 3],
+    pub(crate) value: Value,
+    pub(crate) edit: Value,
+    pub(crate) others: Vec<usize>,
+}
+
+/// What is put where, before a document is a case.
+#[derive(Debug, Clone)]
+struct Plant {
+    /// Something the op can work on, going up or going down.
+    fitting: Option<bool>,
+    pick: usize,
+    /// The target is taken out.
+    clear: bool,
+}
+
+impl Case {
+    pub(crate) fn name(&self) -> &'static str {
+        OPS[self.op % OPS.len()]
+    }
+
+    pub(crate) fn op(&self) -> Op {
+        op(self.name(), &self.paths, &self.value)
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        self.op().class().expect("no case is flawed")
+    }
+
+    pub(crate) fn evolution(&self) -> Evolution {
+        Evolution::new().step("step 1", [self.op()])
+    }
+
+    /// Several steps, the case's own first.
+    pub(crate) fn chain(&self) -> Evolution {
+        let [a, b, c] = &self.paths;
+        let turned = [b.clone(), c.clone(), a.clone()];
+        let others = self.others.iter().enumerate().map(|(number, other)| {
+            let paths = if number % 2 == 0 { &turned } else { &self.paths };
+            (format!("step {}", number + 2), op(OPS[other % OPS.len()], paths, &self.edit))
+        });
+        others.fold(self.evolution(), |evolution, (name, op)| evolution.step(&name, [op]))
+    }
+
+    /// Whether the target is free, and nothing around it is empty, so that what the op makes can be told from what was there.
+    pub(crate) fn free(&self) -> bool {
+        let mut around = Some(&self.document);
+        let written = self.op().writes();
+        for name in written.last().into_iter().flat_map(Path::names) {
+            around = match around {
+                Some(Value::Object(members)) if members.is_empty() => return false,
+                Some(Value::Object(members)) => members.get(name),
+                Some(_) => return false,
+                None => None,
+            };
+        }
+        around.is_none()
+    }
+
+    /// Changes something somewhere; whether there was anything to change.
+    pub(crate) fn edit(&self, body: &mut Value) -> bool {
+        let written = self.op().writes();
+        let place = self.others.first().copied().unwrap_or_default() % (written.len() + 1);
+        match written.get(place).and_then(|path| at(body, path)) {
+            Some(value) if *value != self.edit => *value = self.edit.clone(),
+            Some(_) => return false,
+            None => body["edited"] = self.edit.clone(),
+        }
+        true
+    }
+
+    /// Changes what the op has written, or something within it; whether there was anything to change.
+    pub(crate) fn edit_written(&self, body: &mut Value) -> bool {
+        for path in self.op().writes() {
+            if let Some(value) = at(body, &path)
+                && *value != self.edit
+            {
+                *value = self.edit.clone();
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn at<'v>(body: &'v mut Value, path: &Path) -> Option<&'v mut Value> {
+    path.names().try_fold(body, |value, name| value.as_object_mut()?.get_mut(name))
+}
+
+fn op(name: &str, [a, b, c]: &[Path; 3], value: &Value) -> Op {
+    let last = |path: &Path| path.last().expect("never the whole document").to_owned();
+    let sibling =
+        Path::from_names(a.parent().expect("never the root").names().chain([last(b).as_str()])).unwrap();
+    let rename =
+        || Op::rename(a, if sibling == *a { a.parent().unwrap().child("z") } else { sibling.clone() });
+    match name {
+        "rename" => rename(),
+        "rename, keeping" => rename().if_taken(Taken::Keep),
+        "rename, replacing" => rename().if_taken(Taken::Replace),
+        "move" => Op::move_field(a, b),
+        "move, replacing" => Op::move_field(a, b).if_taken(Taken::Replace),
+        "copy" => Op::copy(a, b),
+        "add" => Op::add(b, value.clone()),
+        "remove" => Op::remove(a),
+        "remove, restoring" => Op::remove(a).restoring(value.clone()),
+        "wrap_list" => Op::wrap_list(a),
+        "unwrap_list" => Op::unwrap_list(a),
+        "wrap_object" => Op::wrap_object(a, &last(b)),
+        "unwrap_object" => Op::unwrap_object(a, "in"),
+        "inside" => Op::inside(a, [Op::add(b, value.clone()), Op::remove("r"), Op::convert("n", To::Number)]),
+        "each" => Op::each(
+            a,
+            [
+                Op::rename("old", "new"),
+                Op::convert("n", To::Integer).or(0).if_present(),
+                Op::lowercase("t"),
+                Op::trim(""),
+            ],
+        ),
+        "each_value" => {
+            Op::each_value(a, [Op::convert("", To::Text).or("none").or_back(0), Op::uppercase("")])
+        }
+        "convert to integer" => Op::convert(a, To::Integer).or(0),
+        "convert to number" => Op::convert(a, To::Number).or(0.5).or_back("0").if_present(),
+        "convert to text" => Op::convert(a, To::Text).or("?").or_back(-1),
+        "convert to bool" => Op::convert(a, To::Bool).or(false),
+        "convert time" => {
+            Op::convert(a, To::Time { from: Time::Rfc3339, to: Time::EpochSeconds }).or_back("never").or(0)
+        }
+        "convert by table" => Op::convert(a, To::table([("low", 1), ("high", 3), ("top", 3)]))
+            .or(2)
+            .or_back("middle")
+            .if_present(),
+        "split" => Op::split(a, " ", [b, c]),
+        "join" => Op::join([a, c], ", ", b),
+        "trim" => Op::trim(a),
+        "lowercase" => Op::lowercase(a),
+        "uppercase" => Op::uppercase(a),
+        "set" => Op::set(a, value.clone()).when(When::not(When::equals(c, 1))),
+        "rename_value" => Op::rename_value(a, "old", "new"),
+        _ => unreachable!("{name}"),
+    }
+}
+
+/// Values that the op can work on at its source: going up, or, where it has been up, going down.
+fn fitting(name: &str, up: bool) -> Vec<Value> {
+    match (name, up) {
+        ("wrap_list", false) | ("unwrap_list", true) => {
+            vec![json!([1]), json!(["a", "b"]), json!([]), json!([null]), json!([[1]])]
+        }
+        ("wrap_object", false) => {
+            vec![json!({"a": 1}), json!({"b": {"c": 1}}), json!({"a": 1, "more": 2}), json!({})]
+        }
+        ("unwrap_object", true) => {
+            vec![json!({"in": 1}), json!({"in": {"x": 1}, "more": 2}), json!({"no": 1})]
+        }
+        ("inside", false) => vec![json!({"n": 7}), json!({"n": 1.5, "k": [1]}), json!({"n": 2, "r": 1})],
+        ("inside", true) => vec![json!({"r": 1, "n": "07", "k": [1]}), json!({"n": 1.5}), json!({"n": null})],
+        ("each", true) => vec![
+            json!([{"old": 1, "n": "007"}, {"n": "7", "t": "AbC"}, {"n": 7, "t": "abc"}, " x "]),
+            json!([{"n": null}, {"old": 1, "n": "x"}]),
+            json!(["A ", " a", "a"]),
+            json!([]),
+        ],
+        ("each", false) => vec![
+            json!([{"new": 1, "n": 7}, {"n": 7, "t": "ABC"}, "y"]),
+            json!([{"n": "text"}, {"old": 3, "n": 0}]),
+            json!(["a", "A "]),
+        ],
+        ("each_value", false) => {
+            vec![json!({"x": "1", "y": "B"}), json!({"": "2.5", "n": null}), json!({"z": "c"})]
+        }
+        ("each_value", true) => {
+            vec![
+                json!({"x": 1, "y": "b", "z": null}),
+                json!({"": "A", "n": 1.5}),
+                json!({"l": [1], "b": true}),
+            ]
+        }
+        ("convert to integer" | "convert to number", true) => {
+            vec![json!("42"), json!("007"), json!("1e3"), json!("x"), json!(true), json!(7.0), json!(null)]
+        }
+        ("convert to text", true) => vec![json!(1), json!(-2.5), json!(true), json!([1]), json!(1e21)],
+        ("convert to text", false) => vec![json!("1"), json!("01"), json!("x"), json!(2)],
+        ("convert to integer" | "convert to number", false) => {
+            vec![json!(7), json!(1.5), json!(-3), json!("8")]
+        }
+        ("convert to bool", false) => vec![json!(true), json!(false), json!("yes")],
+        ("convert to bool", true) => vec![json!("yes"), json!(1), json!("OFF"), json!("perhaps"), json!(0)],
+        ("convert time", true) => vec![
+            json!("2024-02-29T12:00:00Z"),
+            json!("2024-02-29T12:00:00.5+02:00"),
+            json!("1969-12-31T23:59:59Z"),
+            json!("today"),
+        ],
+        ("convert time", false) => vec![json!(0), json!(1_700_000_000), json!(1.5), json!("soon")],
+        ("convert by table", true) => vec![json!("low"), json!("high"), json!("top"), json!("other")],
+        ("convert by table", false) => vec![json!(1), json!(2), json!(3), json!(9)],
+        ("split", true) => {
+            vec![json!("Ada Lovelace"), json!("Ada  King Lovelace"), json!("Plato"), json!(""), json!(null)]
+        }
+        ("split", false) => vec![json!("Ada"), json!("King Lovelace"), json!("x"), json!(null)],
+        ("trim", _) => vec![json!(" a"), json!("b \t"), json!("\u{a0}c")],
+        ("lowercase", _) => vec![json!("AbC"), json!("ÄÖ"), json!("İ")],
+        ("uppercase", _) => vec![json!("AbC"), json!("straße"), json!("ǆ")],
+        ("rename_value", true) => {
+            vec![json!("old"), json!("old"), json!("old"), json!("new"), json!("other")]
+        }
+        ("rename_value", false) => vec![json!("new"), json!("new"), json!("old")],
+        ("join", true) => vec![json!("a"), json!("b, c"), json!(""), json!(null)],
+        ("join", false) => vec![json!("a, b"), json!("a"), json!("a, b, c"), json!(null)],
+        _ => vec![json!(1), json!("2"), json!({"x": 1}), json!([1, "a"]), json!(null)],
+    }
+}
+
+/// Where the op finds its source going that way.
+fn sources(case: &Case, up: bool) -> Vec<Path> {
+    let written = case.op().writes();
+    match (case.name(), up) {
+        ("split", false) => case.paths[1..].to_vec(),
+        ("join", true) => vec![case.paths[0].clone(), case.paths[2].clone()],
+        ("join", false) => vec![case.paths[1].clone()],
+        ("copy", true) => vec![case.paths[0].clone()],
+        ("copy", false) => case.paths[..2].to_vec(),
+        (_, false) if written.len() > 1 => vec![written[1].clone()],
+        _ => vec![written[0].clone()],
+    }
+}
+
+/// Whether the op has something to do where there is nothing.
+fn makes_of_nothing(case: &Case, up: bool) -> bool {
+    matches!((case.name(), up), ("add", true) | ("remove, restoring", false))
+}
+
+fn targets(case: &Case, up: bool) -> Vec<Path> {
+    let sources = sources(case, up);
+    let written = case.op().writes().into_iter();
+    written.filter(|path| makes_of_nothing(case, up) || !sources.contains(path)).collect()
+}
+
+fn put(document: &mut Value, path: &Path, value: Value) {
+    let mut here = document;
+    for name in path.names() {
+        if !here.is_object() {
+            *here = json!({});
+        }
+        here = here.as_object_mut().unwrap().entry(name).or_insert(Value::Null);
+    }
+    *here = value;
+}
+
+fn clear(document: &mut Value, path: &Path) {
+    let (Some(parent), Some(name)) = (path.parent(), path.last()) else { return };
+    if let Some(Value::Object(members)) = at(document, &parent) {
+        members.remove(name);
+    }
+}
+
+impl Plant {
+    fn plant(&self, mut case: Case) -> Case {
+        let Some(up) = self.fitting else { return case };
+        if self.clear {
+            for path in targets(&case, up) {
+                clear(&mut case.document, &path);
+            }
+        }
+        if makes_of_nothing(&case, up) {
+            return case;
+        }
+        let values = fitting(case.name(), up);
+        for (number, path) in sources(&case, up).iter().enumerate() {
+            put(&mut case.document, path, values[(self.pick + number) % values.len()].clone());
+        }
+        case
+    }
+}
+
+/// Cases of the op at `op`, most of them with something to do for it going up, or going down.
+pub(crate) fn cases(op: usize, up: bool) -> impl Strategy<Value = Case> {
+    let edit = prop_oneof![
+        1 => Just(json!("x y")),
+        1 => Just(json!(7)),
+        3 => Just(json!([{"n": 3}])),
+        1 => Just(json!({"in": 1})),
+        1 => values(),
+    ];
+    let plant = (
+        prop_oneof![6 => Just(Some(up)), 1 => Just(Some(!up)), 1 => Just(None)],
+        0..20_usize,
+        prop::bool::weighted(0.85),
+    )
+        .prop_map(|(fitting, pick, clear)| Plant { fitting, pick, clear });
+    let others = proptest::collection::vec(0..OPS.len(), 0..3);
+    (objects(values(), 1), paths(), values(), edit, others, plant).prop_map(
+        move |(document, paths, value, edit, others, plant)| {
+            plant.plant(Case { op, document, paths, value, edit, others })
+        },
+    )
+}
+
+fn paths() -> impl Strategy<Value = [Path; 3]> {
+    let path = || {
+        let names = prop_oneof![3 => proptest::collection::vec(names(), 1), 1 => proptest::collection::vec(names(), 2..4)];
+        names.prop_map(|names| Path::from_names(names).unwrap())
+    };
+    (path(), path(), path())
+        .prop_map(|(a, b, c)| [a, b, c])
+        .prop_filter("apart", |[a, b, c]| !a.overlaps(b) && !b.overlaps(c) && !a.overlaps(c))
+}
+
+fn names() -> impl Strategy<Value = String> {
+    prop_oneof![
+        9 => "[abcd]",
+        1 => prop_oneof![Just(""), Just("a.b"), Just("$x"), Just("~"), Just("/"), Just("0")].prop_map(str::to_owned)
+    ]
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-3..3).prop_map(Value::from),
+        prop_oneof![Just(1.5), Just(-0.0), Just(1e300)].prop_map(Value::from),
+        "[aB ]{0,3}".prop_map(Value::from),
+        prop_oneof![Just(u64::MAX), Just(1 << 63)].prop_map(Value::from),
+    ];
+    scalar.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![2 => objects(inner.clone(), 0), 1 => proptest::collection::vec(inner, 0..3).prop_map(Value::Array)]
+    })
+}
+
+fn objects(value: impl Strategy<Value = Value>, least: usize) -> impl Strategy<Value = Value> {
+    proptest::collection::btree_map(names(), value, least..5)
+        .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>()))
+}

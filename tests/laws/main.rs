@@ -1,0 +1,278 @@
+//! The laws of evolution, each put to the test on many documents, op by op, with a control: a system that breaks the law, which the same test must catch.
+//!
+//! `cargo test --release --test laws -- --nocapture` prints, for each law, how many documents it was tested on, and in how many of them the op had
+//! something to do.
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod harness;
+
+use cases::Class;
+use harness::{Run, System, fails, holds};
+use pivotdb::{Complement, ErrorKind, Evolution, Op};
+use serde_json::{Value, json};
+
+fn real() -> System {
+    System::default()
+}
+
+/// The document, or why there is none.
+fn outcome(run: Run) -> Result<Value, String> {
+    run.map(|(body, _)| body).map_err(|error| error.to_string())
+}
+
+#[test]
+fn total_or_typed_error() {
+    let law = |system: &System, case: &cases::Case| {
+        for (from, to) in [(1, 2), (2, 1)] {
+            match system.run(&case.evolution(), from, to, &case.document, &Complement::empty()) {
+                Err(error) if error.kind() != ErrorKind::StepFailed => return Err(format!("{error:?}")),
+                Err(error) if error.context().step() != Some("step 1") => return Err(format!("{error:?}")),
+                Err(error) if error.context().op().is_none() => return Err(format!("{error:?}")),
+                Ok((body, _)) if body.is_null() && !case.document.is_null() => return Err("lost".to_owned()),
+                _ => {}
+            }
+        }
+        Ok(outcome(system.up(case)).is_ok_and(|body| body != case.document))
+    };
+    let broken = System { lose_everything_at: Some("\"a\""), ..real() };
+    holds("total or typed error", true, 29, law, &broken);
+}
+
+#[test]
+fn deterministic() {
+    let law = |system: &System, case: &cases::Case| {
+        let once = system.up(case);
+        let twice = system.up(case);
+        let changed = once.as_ref().is_ok_and(|(body, _)| *body != case.document);
+        let same = match (once, twice) {
+            (Ok(once), Ok(twice)) => once == twice,
+            (Err(once), Err(twice)) => once.to_string() == twice.to_string(),
+            _ => false,
+        };
+        if same { Ok(changed) } else { Err("once this and once that".to_owned()) }
+    };
+    let broken = System { count_calls: true, ..real() };
+    holds("deterministic", true, 29, law, &broken);
+}
+
+#[test]
+fn step_by_step_is_the_plan() {
+    let law = |system: &System, case: &cases::Case| {
+        let chain = case.chain();
+        let last = chain.schema_version();
+        let mut changed = false;
+        for up in [true, false] {
+            let (from, to) = if up { (1, last) } else { (last, 1) };
+            let whole = system.run(&chain, from, to, &case.document, &Complement::empty());
+            let mut stepwise = Ok((case.document.clone(), Complement::empty()));
+            for step in 1..last {
+                let (from, to) = if up { (step, step + 1) } else { (last - step + 1, last - step) };
+                stepwise =
+                    stepwise.and_then(|(body, complement)| system.run(&chain, from, to, &body, &complement));
+            }
+            let same = match (&whole, &stepwise) {
+                // The members of what is kept may be in another order.
+                (Ok(whole), Ok(stepwise)) => {
+                    whole.0 == stepwise.0 && whole.1.as_bytes().len() == stepwise.1.as_bytes().len()
+                }
+                (Err(whole), Err(stepwise)) => whole.to_string() == stepwise.to_string(),
+                _ => false,
+            };
+            if !same {
+                return Err(format!("{whole:?} and {stepwise:?}"));
+            }
+            changed |= whole.is_ok_and(|(body, _)| body != case.document);
+        }
+        Ok(changed)
+    };
+    let broken = System { skip_last_of_many: true, ..real() };
+    holds("step by step = plan", true, 29, law, &broken);
+}
+
+#[test]
+fn current_documents_untouched() {
+    let law = |system: &System, case: &cases::Case| {
+        let evolution = case.evolution();
+        let Ok((body, complement)) = system.up(case) else { return Ok(false) };
+        let again = system.run(&evolution, 2, 2, &body, &complement).map_err(|error| error.to_string())?;
+        if again == (body.clone(), complement) {
+            Ok(body != case.document)
+        } else {
+            Err(format!("{again:?}"))
+        }
+    };
+    let broken = System { mark_current: true, ..real() };
+    holds("current documents untouched", true, 29, law, &broken);
+}
+
+#[test]
+fn unknown_fields_kept() {
+    let law = |system: &System, case: &cases::Case| {
+        let mut changed = false;
+        for (from, to) in [(1, 2), (2, 1)] {
+            let run = |body: &Value| system.run(&case.evolution(), from, to, body, &Complement::empty());
+            let mut with = case.document.clone();
+            with["unknown"] = json!({"kept": [1.5, {"a": null}]});
+            let (without, with) = (outcome(run(&case.document)), outcome(run(&with)));
+            let expected = without.clone().map(|mut body| {
+                body["unknown"] = json!({"kept": [1.5, {"a": null}]});
+                body
+            });
+            if with != expected {
+                return Err(format!("{with:?}"));
+            }
+            changed |= without.is_ok_and(|body| body != case.document);
+        }
+        Ok(changed)
+    };
+    let broken = System { drop_member: Some("unknown"), ..real() };
+    holds("unknown fields kept", true, 29, law, &broken);
+}
+
+/// There and back again, with the complement: the same document, and no complement left but what was there.
+fn round_trip(system: &System, case: &cases::Case, there: bool) -> Result<bool, String> {
+    let evolution = case.evolution();
+    let (from, to) = if there { (1, 2) } else { (2, 1) };
+    let Ok((body, complement)) = system.run(&evolution, from, to, &case.document, &Complement::empty())
+    else {
+        return Ok(false);
+    };
+    let back = system.run(&evolution, to, from, &body, &complement);
+    let (back, _) = back.map_err(|error| format!("{error} on the way back"))?;
+    if back == case.document { Ok(body != case.document) } else { Err(format!("{body} came back as {back}")) }
+}
+
+#[test]
+fn down_after_up() {
+    let broken = System { forget_complements: true, ..real() };
+    holds("down(up(x)) == x", true, 29, |system, case| round_trip(system, case, true), &broken);
+}
+
+#[test]
+fn up_after_down() {
+    let broken = System { forget_complements: true, ..real() };
+    holds("up(down(y)) == y", false, 24, |system, case| round_trip(system, case, false), &broken);
+}
+
+/// Without a complement, for ops that lose nothing, and documents in which their targets are free.
+#[test]
+fn computed_inverses() {
+    let law = |system: &System, case: &cases::Case| {
+        if case.class() != Class::Iso || !case.free() {
+            return Ok(false);
+        }
+        let none = Complement::empty();
+        let evolution = case.evolution();
+        let Ok((body, _)) = system.run(&evolution, 1, 2, &case.document, &none) else { return Ok(false) };
+        let back = outcome(system.run(&evolution, 2, 1, &body, &none))?;
+        if back == case.document {
+            Ok(body != case.document)
+        } else {
+            Err(format!("{body} came back as {back}"))
+        }
+    };
+    let wrong_inverse = |evolution: &Evolution| {
+        let _ = evolution;
+        // Whatever was renamed is renamed back to something else.
+        Evolution::new().step("step 1", [Op::rename("wrong", "b"), Op::rename("wrong", "a")])
+    };
+    let broken = System { invert: Some(wrong_inverse), ..real() };
+    let fields = fails("computed inverses", true, law, &broken).expect("the wrong inverse must be caught");
+    assert!(fields <= 5, "shrunk to {fields} fields only");
+    holds("computed inverses", true, 2, law, &broken);
+}
+
+/// What a program reads, edits and writes at one schema version, it reads back, and what the other version has to say stays.
+#[test]
+fn put_get_after_edits() {
+    let law = |system: &System, case: &cases::Case| {
+        let evolution = case.evolution();
+        let none = Complement::empty();
+        let Ok((shown, complement)) = system.run(&evolution, 2, 1, &case.document, &none) else {
+            return Ok(false);
+        };
+        let mut edited = shown.clone();
+        if !case.edit(&mut edited) {
+            return Ok(false);
+        }
+        let Ok((stored, complement)) = system.run(&evolution, 1, 2, &edited, &complement) else {
+            return Ok(false);
+        };
+        let (read, _) =
+            system.run(&evolution, 2, 1, &stored, &complement).map_err(|error| error.to_string())?;
+        if read == edited { Ok(shown != case.document) } else { Err(format!("{edited} is read as {read}")) }
+    };
+    let broken = System { believe_stale: true, ..real() };
+    holds("PutGet after edits", false, 24, law, &broken);
+}
+
+#[test]
+fn stale_complements_are_discarded() {
+    let law = |system: &System, case: &cases::Case| {
+        let evolution = case.evolution();
+        let Ok((mut body, complement)) = system.up(case) else { return Ok(false) };
+        let changed = body != case.document;
+        // What ops within it keep belongs to elements and members, and survives an edit of something else.
+        if matches!(case.name(), "inside" | "each" | "each_value") || !case.edit_written(&mut body) {
+            return Ok(false);
+        }
+        let with = outcome(system.run(&evolution, 2, 1, &body, &complement));
+        let without = outcome(system.run(&evolution, 2, 1, &body, &Complement::empty()));
+        if with == without { Ok(changed) } else { Err(format!("{with:?} instead of {without:?}")) }
+    };
+    let broken = System { believe_stale: true, ..real() };
+    holds("complement discarded when stale", true, 24, law, &broken);
+}
+
+#[test]
+fn inputs_unchanged_on_failure() {
+    let law = |system: &System, case: &cases::Case| {
+        let Ok((body, complement)) = system.up(case) else { return Ok(false) };
+        let changed = body != case.document;
+        let (kept, kept_complement) = (body.clone(), complement.clone());
+        // A step that always fails, after one that has done its work.
+        let doomed = case.evolution().step("doomed", [Op::move_field("doomed", "wall.inside")]);
+        let mut walled = body;
+        walled["wall"] = json!(1);
+        walled["doomed"] = json!(2);
+        let before = walled.clone();
+        let failed = system.run(&doomed, 2, 3, &walled, &complement);
+        if failed.is_ok() || walled != before || complement != kept_complement {
+            return Err("the inputs have changed".to_owned());
+        }
+        // What was there before goes on from there as if nothing had been.
+        let back = outcome(system.run(&case.evolution(), 2, 1, &kept, &complement))?;
+        if back == case.document { Ok(changed) } else { Err(format!("came back as {back}")) }
+    };
+    let broken = System { forget_complements: true, ..real() };
+    holds("inputs unchanged on failure", true, 29, law, &broken);
+}
+
+#[test]
+fn forgotten_is_forgotten() {
+    let law = |system: &System, case: &cases::Case| {
+        let mut document = case.document.clone();
+        document["secret"] = json!("  Q7-secret-Q7 ");
+        let evolution = case
+            .evolution()
+            .step("tidy", [Op::trim("secret"), Op::rename("secret", "hidden"), Op::uppercase("hidden")])
+            .step(
+                "forget",
+                [if system.only_remove { Op::remove("hidden") } else { Op::remove("hidden").forget() }],
+            );
+        let Ok((middle, complement)) = system.run(&evolution, 1, 3, &document, &Complement::empty()) else {
+            return Ok(false);
+        };
+        let (body, complement) =
+            system.run(&evolution, 3, 4, &middle, &complement).map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(complement.as_bytes()).to_lowercase();
+        if text.contains("secret") || body.to_string().to_lowercase().contains("secret") {
+            return Err(format!("{text} lives on"));
+        }
+        Ok(!complement.is_empty() || body != document)
+    };
+    let broken = System { only_remove: true, ..real() };
+    holds("forgotten is forgotten", true, 29, law, &broken);
+}
