@@ -6,7 +6,7 @@ use crate::storage::backend::{Direction, KeyRange, Page, PageLimit};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::snapshot::Snapshot;
-use crate::storage::commit::transaction::Transaction;
+use crate::storage::commit::transaction::{Own, Transaction};
 
 /// One state of the store, which does not change while it is read.
 pub(crate) trait State {
@@ -56,33 +56,37 @@ impl State for Held {
     fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, StorageError> {
         match self {
             Self::Snapshot(snapshot) => snapshot.page(range, direction, limit),
-            Self::Transaction(transaction) => transaction.page(range, direction, limit),
+            Self::Transaction(transaction) => transaction.page(&transaction.own()?, range, direction, limit),
         }
     }
 }
 
-/// A walk over a range that tells a transaction how far it has come, so that the transaction answers for what was consumed
-/// and no more.
+/// A walk over a range of one state. It tells a transaction how far it has come, so that the transaction answers for what was consumed
+/// and no more; what the transaction writes after the walk has begun is not in it.
 #[derive(Debug)]
 pub(crate) struct Walk {
     held: Held,
-    scan: Option<usize>,
+    /// What a transaction had written.
+    own: Own,
     whole: KeyRange,
     direction: Direction,
 }
 
 impl Walk {
     pub(crate) fn new(held: Held, whole: KeyRange, direction: Direction) -> Result<Self, StorageError> {
-        let scan = match &held {
-            Held::Transaction(transaction) => Some(transaction.begin_scan()?),
-            Held::Snapshot(_) => None,
+        let own = match &held {
+            Held::Transaction(transaction) => transaction.own()?,
+            Held::Snapshot(_) => Own::default(),
         };
-        Ok(Self { held, scan, whole, direction })
+        Ok(Self { held, own, whole, direction })
     }
 
     /// A page of what is left.
     pub(crate) fn page(&self, rest: &KeyRange, limit: PageLimit) -> Result<Page, StorageError> {
-        self.held.page(rest, self.direction, limit)
+        match &self.held {
+            Held::Snapshot(snapshot) => snapshot.page(rest, self.direction, limit),
+            Held::Transaction(transaction) => transaction.page(&self.own, rest, self.direction, limit),
+        }
     }
 
     /// Everything up to `key`, in the direction of the walk, has been consumed.
@@ -101,9 +105,9 @@ impl Walk {
     }
 
     fn tell(&self, range: impl FnOnce() -> KeyRange) -> Result<(), StorageError> {
-        match (&self.held, self.scan) {
-            (Held::Transaction(transaction), Some(scan)) => transaction.scanned(scan, range()),
-            _ => Ok(()),
+        match &self.held {
+            Held::Transaction(transaction) => transaction.scanned(range()),
+            Held::Snapshot(_) => Ok(()),
         }
     }
 }

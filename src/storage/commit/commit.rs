@@ -1,9 +1,10 @@
 //! What is asked of the committer.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::storage::backend::KeyRange;
 use crate::storage::bytes::Bytes;
+use crate::storage::commit::ranges::Ranges;
 
 /// When a commit returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -18,9 +19,22 @@ pub enum Durability {
     Buffered,
 }
 
+/// Whether a commit changes what the store means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Class {
+    /// It may: whoever has read what it changes has read something else than is so now.
+    #[default]
+    Logical,
+    /// It does not: it says the same in other bytes, as when documents are rewritten at a newer stamp or an index is built. It
+    /// invalidates nobody's reads, except of keys that the reader writes as well, since such a write was made from the old
+    /// bytes. It is itself refused if anything it has read has changed, in whatever class.
+    Neutral,
+}
+
 /// Changes to make together, and what must still hold when they are made.
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
+    pub(crate) class: Class,
     pub(crate) checks: Vec<Check>,
     /// What a transaction has read.
     pub(crate) reads: Option<Reads>,
@@ -44,7 +58,7 @@ impl Commit {
     }
 
     pub(crate) fn count(&mut self, counter: impl Into<Bytes>, delta: i64) {
-        *self.deltas.entry(counter.into()).or_default() += delta;
+        add(&mut self.deltas, counter.into(), delta);
     }
 
     /// Keys it may write.
@@ -58,12 +72,37 @@ impl Commit {
     }
 }
 
+/// Adds to a counter among `deltas`; one to which nothing is added in the end is not among them.
+pub(crate) fn add(deltas: &mut BTreeMap<Bytes, i64>, counter: Bytes, delta: i64) {
+    match deltas.entry(counter) {
+        Entry::Vacant(entry) if delta != 0 => {
+            entry.insert(delta);
+        }
+        Entry::Vacant(_) => {}
+        Entry::Occupied(mut entry) => {
+            let sum = entry.get().saturating_add(delta);
+            if sum == 0 {
+                entry.remove();
+            } else {
+                entry.insert(sum);
+            }
+        }
+    }
+}
+
 /// What was read at `sequence`, which must be registered until the commit is made. The commit fails if any of it has changed since.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     pub(crate) sequence: u64,
     pub(crate) keys: BTreeSet<Bytes>,
-    pub(crate) ranges: Vec<KeyRange>,
+    pub(crate) ranges: Ranges,
+}
+
+impl Reads {
+    /// Whether `key` was read: by itself, or as one of a range.
+    pub(crate) fn cover(&self, key: &[u8]) -> bool {
+        self.keys.contains(key) || self.ranges.contains(key)
+    }
 }
 
 /// A condition on one key.

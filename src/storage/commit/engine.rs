@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
 
 use crate::encoding::key::space::META_KEY;
-use crate::storage::backend::{Backend, BackendError, Batch};
+use crate::storage::backend::{Backend, BackendError, Batch, MAX_KEY, MAX_VALUE};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability, Read};
 use crate::storage::commit::error::StorageError;
@@ -31,7 +30,7 @@ pub(crate) enum Medium {
 
 #[derive(Debug)]
 pub(crate) struct Engine {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     syncer: Mutex<Option<Syncer>>,
     persistent: bool,
 }
@@ -70,7 +69,7 @@ impl Engine {
         if let Medium::Persistent(Some(watermark)) = &medium {
             compare(&**watermark, &meta, accept_loss)?;
         }
-        let shared = Arc::new(Shared::new(backend, meta, options));
+        let shared = Arc::new(Shared::new(backend, meta, options.bounded()));
         let (persistent, syncer) = match medium {
             Medium::Volatile => (false, None),
             Medium::Persistent(watermark) => (true, Some(Syncer::start(&shared, watermark)?)),
@@ -95,11 +94,7 @@ impl Engine {
 
     /// Makes the changes of `commit`, all or none; gives the sequence from which on they are seen.
     pub(crate) fn commit(&self, commit: Commit, durability: Durability) -> Result<u64, StorageError> {
-        let bytes = commit.bytes();
-        let limit = self.shared.options.commit_bytes;
-        if bytes > limit {
-            return Err(StorageError::TooLarge { bytes, limit });
-        }
+        self.check_size(&commit)?;
         self.shared.check_writable()?;
         let sequence = self.shared.with_backend(|backend| self.queue(commit, backend))?;
         if self.persistent {
@@ -111,24 +106,65 @@ impl Engine {
         Ok(sequence)
     }
 
+    /// The last sequence that readers see.
+    pub(crate) fn published(&self) -> u64 {
+        self.shared.published()
+    }
+
     /// Waits until everything committed so far is on the medium.
     pub(crate) fn flush(&self) -> Result<(), StorageError> {
         self.shared.with_backend(|_| Ok(()))?;
-        self.shared.check_writable()?;
-        if self.persistent { self.shared.wait_synced(self.shared.published()) } else { Ok(()) }
+        self.flush_published()
     }
 
-    /// Flushes, ends the thread, and gives the backend up; everything after it fails with `Closed`.
+    /// Waits until everything that a reader of `sequence` has seen is on the medium. Nothing to wait for where nothing is ever synced.
+    pub(crate) fn wait_durable(&self, sequence: u64) -> Result<(), StorageError> {
+        if self.persistent { self.shared.wait_synced(sequence) } else { Ok(()) }
+    }
+
+    /// Flushes, ends the thread, and gives the backend up; everything after it fails with `Closed`. Whatever hangs, this ends within
+    /// a few deadlines of a sync.
     pub(crate) fn close(&self) -> Result<(), StorageError> {
-        let flushed = match self.flush() {
-            Err(StorageError::Closed) => return Ok(()),
-            other => other,
+        // One at a time: who comes second finds it done.
+        let mut syncer = lock(&self.syncer);
+        let Some(mut backend) = self.shared.shut() else {
+            let cause = self.shared.poison_overdue();
+            drop(syncer.take());
+            return Err(StorageError::OutcomeUnknown(cause));
         };
-        let stopped = lock(&self.syncer).take().is_none_or(|mut syncer| syncer.stop());
-        // Waits for reads and commits in progress. The backend's files are free when this returns.
-        drop(self.shared.backend.write().unwrap_or_else(PoisonError::into_inner).take());
+        if backend.is_none() {
+            return Ok(());
+        }
+        // Every commit is applied by now, so that this serves whoever still waits for a sync.
+        let flushed = self.flush_published();
+        let stopped = syncer.take().is_none_or(|mut syncer| syncer.stop());
+        // The backend's files are free when this returns.
+        drop(backend.take());
         flushed?;
         if stopped { Ok(()) } else { Err(StorageError::OutcomeUnknown(self.shared.poison_overdue())) }
+    }
+
+    fn flush_published(&self) -> Result<(), StorageError> {
+        self.shared.check_writable()?;
+        self.wait_durable(self.published())
+    }
+
+    /// Refuses what the backend may refuse as well: there it would be a failed write.
+    fn check_size(&self, commit: &Commit) -> Result<(), StorageError> {
+        let refuse = |bytes, limit| Err(StorageError::TooLarge { bytes, limit });
+        let limit = self.shared.options.commit_bytes;
+        let mut bytes = 0_usize;
+        for (key, value) in &commit.writes {
+            let length = value.as_ref().map_or(0, |value| value.len());
+            if key.len() > MAX_KEY {
+                return refuse(key.len(), MAX_KEY);
+            }
+            if length > MAX_VALUE {
+                return refuse(length, MAX_VALUE);
+            }
+            bytes = bytes.saturating_add(key.len()).saturating_add(length);
+        }
+        if bytes > limit { refuse(bytes, limit) } else { Ok(()) }
     }
 
     pub(crate) fn figures(&self) -> Result<Figures, StorageError> {
@@ -140,7 +176,7 @@ impl Engine {
         };
         let synced = lock(&shared.sync).synced;
         Ok(Figures {
-            meta: lock(&shared.tail).meta,
+            meta: shared.meta(),
             synced,
             commits: shared.totals.commits.load(Ordering::Relaxed),
             groups: shared.totals.groups.load(Ordering::Relaxed),
@@ -155,20 +191,19 @@ impl Engine {
     fn queue(&self, commit: Commit, backend: &dyn Backend) -> Result<u64, StorageError> {
         let shared = &self.shared;
         let pending = Pending::new(commit);
-        // Two deadlines: an apply may have to wait for a flush that takes one.
-        let give_up_at = Instant::now() + shared.options.sync_deadline * 2;
-        let stop = || shared.poison.get().is_some();
+        let patience = shared.patience();
+        let stop = || shared.poisoned().is_some();
         let take = |queue: &mut VecDeque<Arc<Pending>>| self.take_group(queue);
         let mut enqueue = true;
         loop {
-            match shared.gate.turn(&pending, enqueue, give_up_at, stop, take) {
+            match shared.gate.turn(&pending, enqueue, patience, stop, take) {
                 Turn::Done(outcome) => return outcome,
                 Turn::Lead(members) => {
                     self.lead(members, backend);
                     shared.gate.leave();
                 }
                 Turn::GivenUp { untouched } => {
-                    let cause = shared.poison.get().unwrap_or_else(|| shared.poison_overdue());
+                    let cause = shared.poisoned().unwrap_or_else(|| shared.poison_overdue());
                     return Err(if untouched {
                         StorageError::Poisoned(cause)
                     } else {
@@ -202,7 +237,11 @@ impl Engine {
         let Some(reads) = &commit.reads else { return Ok(()) };
         let overlay = self.shared.overlay();
         self.shared.check_live(&overlay, reads.sequence)?;
-        if overlay.has_replaced(reads) { Err(StorageError::Conflict) } else { Ok(()) }
+        // Whoever has stopped waiting for his commit no longer keeps what it must be checked against.
+        if !overlay.is_live(reads.sequence) || overlay.has_replaced(commit, reads) {
+            return Err(StorageError::Conflict);
+        }
+        Ok(())
     }
 
     /// Commits a group. Every member has its outcome afterwards.
@@ -231,11 +270,19 @@ impl Engine {
             return;
         };
         let sequence = sealed.meta.sequence;
-        shared.shield(sequence, std::mem::take(&mut sealed.pre_images));
+        // A sync may have failed meanwhile. It may also fail from here on: then this apply began before that was known.
+        if let Some(cause) = shared.poisoned() {
+            for pending in admitted {
+                pending.finish(Err(StorageError::Poisoned(Arc::clone(&cause))));
+            }
+            return;
+        }
+        shared.shield(sequence, std::mem::take(&mut sealed.replaced));
         match guarded(|| backend.apply(&sealed.batch)) {
             Ok(()) => {
+                let meta = sealed.meta;
                 sealed.adopt(&mut tail);
-                shared.publish(sequence);
+                shared.publish(meta);
                 if self.persistent {
                     shared.note_applied();
                 }
@@ -248,8 +295,7 @@ impl Engine {
             }
             Err(error) => {
                 // The images stay, so that readers go on at the last published sequence whatever has been applied.
-                let cause = shared.poison.set_backend("an apply failed", error);
-                shared.sync_done.notify_all();
+                let cause = shared.poison("an apply failed", error);
                 for pending in admitted {
                     pending.finish(Err(StorageError::OutcomeUnknown(Arc::clone(&cause))));
                 }
@@ -300,66 +346,13 @@ impl Drop for Engine {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicBool;
-    use std::time::Duration;
 
     use super::*;
-    use crate::storage::backend::{Direction, Failure, KeyRange, Page, PageLimit};
+    use crate::storage::backend::{Direction, KeyRange, PageLimit};
     use crate::storage::commit::commit::Expected;
     use crate::storage::memory::MemoryBackend;
 
     const LIMIT: PageLimit = PageLimit { entries: 3, bytes: 1 << 20 };
-
-    /// A medium whose next write or sync can be told to fail, panic or hang.
-    #[derive(Debug, Default)]
-    struct FaultyMedium {
-        memory: MemoryBackend,
-        fail_apply: AtomicBool,
-        panic_sync: AtomicBool,
-        hang_sync: AtomicBool,
-    }
-
-    impl Backend for FaultyMedium {
-        fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
-            self.memory.get(key)
-        }
-
-        fn page(
-            &self,
-            range: &KeyRange,
-            direction: Direction,
-            limit: PageLimit,
-        ) -> Result<Page, BackendError> {
-            self.memory.page(range, direction, limit)
-        }
-
-        fn apply(&self, batch: &Batch) -> Result<(), BackendError> {
-            if self.fail_apply.load(Ordering::Relaxed) {
-                // Half of it, as a torn batch would leave it.
-                let writes = batch.writes.iter().take(1).map(|(k, v)| (k.clone(), v.clone())).collect();
-                self.memory.apply(&Batch { writes })?;
-                return Err(BackendError { failure: Failure::Io, message: "planted", source: None });
-            }
-            self.memory.apply(batch)
-        }
-
-        fn flush(&self) -> Result<(), BackendError> {
-            Ok(())
-        }
-
-        fn sync(&self) -> Result<(), BackendError> {
-            assert!(!self.panic_sync.load(Ordering::Relaxed), "planted");
-            while self.hang_sync.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            Ok(())
-        }
-    }
-
-    fn engine(backend: &Arc<FaultyMedium>, options: Options) -> Engine {
-        backend.memory.apply(&first_batch()).unwrap();
-        let backend: Arc<dyn Backend> = Arc::clone(backend) as _;
-        Engine::open(backend, Medium::Persistent(None), options, false).unwrap()
-    }
 
     fn volatile() -> Engine {
         let backend = MemoryBackend::default();
@@ -552,120 +545,5 @@ mod tests {
                 });
             }
         });
-    }
-
-    #[test]
-    fn a_failed_apply_poisons_and_reads_go_on_at_the_last_published_state() {
-        let backend = Arc::new(FaultyMedium::default());
-        let engine = engine(&backend, Options::default());
-        move_together(&engine, 1);
-        backend.fail_apply.store(true, Ordering::Relaxed);
-        let mut commit = put(b"ka", b"torn....");
-        commit.put(b"kz".as_slice(), b"torn....".as_slice());
-        assert!(matches!(
-            engine.commit(commit, Durability::Immediate),
-            Err(StorageError::OutcomeUnknown(cause)) if cause.source.is_some()
-        ));
-        backend.fail_apply.store(false, Ordering::Relaxed);
-        assert!(matches!(
-            engine.commit(put(b"x", b"y"), Durability::Immediate),
-            Err(StorageError::Poisoned(_))
-        ));
-        assert!(matches!(engine.flush(), Err(StorageError::Poisoned(_))));
-        assert!(whole(&scan(&engine.snapshot(), Direction::Forward)));
-        assert_eq!(engine.read(b"ka").unwrap().value.as_deref(), Some(&1_u64.to_le_bytes()[..]));
-        assert!(matches!(engine.close(), Err(StorageError::Poisoned(_))));
-        assert!(matches!(engine.read(b"ka"), Err(StorageError::Closed)));
-    }
-
-    #[test]
-    fn a_panic_in_a_sync_poisons() {
-        let backend = Arc::new(FaultyMedium::default());
-        let engine = engine(&backend, Options::default());
-        backend.panic_sync.store(true, Ordering::Relaxed);
-        assert!(matches!(
-            engine.commit(put(b"k", b"v"), Durability::Immediate),
-            Err(StorageError::OutcomeUnknown(_))
-        ));
-        assert!(matches!(
-            engine.commit(put(b"k", b"w"), Durability::Buffered),
-            Err(StorageError::Poisoned(_))
-        ));
-    }
-
-    #[test]
-    fn a_sync_past_its_deadline_releases_everybody() {
-        let backend = Arc::new(FaultyMedium::default());
-        let deadline = Duration::from_millis(50);
-        let engine = engine(
-            &backend,
-            Options {
-                sync_deadline: deadline,
-                buffered_window: Duration::from_millis(5),
-                ..Options::default()
-            },
-        );
-        backend.hang_sync.store(true, Ordering::Relaxed);
-        std::thread::scope(|scope| {
-            for n in 0..4_u8 {
-                let engine = &engine;
-                scope.spawn(move || {
-                    let durability =
-                        if n.is_multiple_of(2) { Durability::Immediate } else { Durability::Buffered };
-                    // Buffered ones are held back once the window has passed twice, then released by the deadline.
-                    while engine.commit(put(&[n], b"v"), durability).is_ok() {}
-                });
-            }
-        });
-        assert!(matches!(
-            engine.commit(put(b"k", b"v"), Durability::Buffered),
-            Err(StorageError::Poisoned(_))
-        ));
-        assert_eq!(engine.read(&[0]).unwrap().value.as_deref(), Some(b"v".as_slice()));
-        assert!(engine.close().is_err());
-        backend.hang_sync.store(false, Ordering::Relaxed);
-    }
-
-    #[test]
-    fn buffered_commits_reach_the_medium_by_themselves() {
-        let backend = Arc::new(FaultyMedium::default());
-        let engine =
-            engine(&backend, Options { buffered_window: Duration::from_millis(5), ..Options::default() });
-        let sequence = engine.commit(put(b"k", b"v"), Durability::Buffered).unwrap();
-        while engine.figures().unwrap().synced < sequence {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        engine.close().unwrap();
-        engine.close().unwrap();
-    }
-
-    #[test]
-    fn an_oversized_commit_is_refused() {
-        let backend = Arc::new(FaultyMedium::default());
-        let engine = engine(&backend, Options { commit_bytes: 100, ..Options::default() });
-        assert!(matches!(
-            engine.commit(put(b"k", &[0; 100]), Durability::Immediate),
-            Err(StorageError::TooLarge { bytes: 101, limit: 100 })
-        ));
-        engine.commit(put(b"k", &[0; 99]), Durability::Immediate).unwrap();
-    }
-
-    #[test]
-    fn a_snapshot_past_the_budget_expires_and_says_so() {
-        let backend = Arc::new(FaultyMedium::default());
-        let engine = engine(&backend, Options { overlay_bytes: 1000, ..Options::default() });
-        engine.commit(put(b"k", &[1; 600]), Durability::Buffered).unwrap();
-        let snapshot = engine.snapshot();
-        engine.commit(put(b"k", &[2; 600]), Durability::Buffered).unwrap();
-        assert_eq!(snapshot.get(b"k").unwrap().as_deref(), Some(&[1; 600][..]));
-        engine.commit(put(b"l", &[2; 600]), Durability::Buffered).unwrap();
-        engine.commit(put(b"l", &[3; 600]), Durability::Buffered).unwrap();
-        assert!(snapshot.get(b"k").is_ok(), "the second image of l is newer than every snapshot");
-        engine.commit(put(b"m", &[2; 600]), Durability::Buffered).unwrap();
-        engine.commit(put(b"n", &[2; 600]), Durability::Buffered).unwrap();
-        engine.commit(put(b"o", &[2; 600]), Durability::Buffered).unwrap();
-        assert!(matches!(snapshot.get(b"k"), Err(StorageError::SnapshotExpired { limit: 1000 })));
-        assert!(snapshot.page(&KeyRange::all(), Direction::Forward, LIMIT).is_err());
-        assert!(engine.snapshot().get(b"k").is_ok());
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::storage::commit::commit::Commit;
 use crate::storage::commit::error::StorageError;
@@ -14,6 +14,8 @@ use crate::storage::commit::error::StorageError;
 /// A commit in the queue, and later its outcome: the sequence of its group.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    keys: usize,
+    bytes: usize,
     state: Mutex<PendingState>,
 }
 
@@ -26,15 +28,13 @@ enum PendingState {
 
 impl Pending {
     pub(crate) fn new(commit: Commit) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(PendingState::Waiting(commit)) })
+        let (keys, bytes) = (commit.keys(), commit.bytes());
+        Arc::new(Self { keys, bytes, state: Mutex::new(PendingState::Waiting(commit)) })
     }
 
-    /// Keys and bytes of the commit; nothing once it is taken.
+    /// Keys and bytes of the commit.
     pub(crate) fn size(&self) -> (usize, usize) {
-        match &*lock(&self.state) {
-            PendingState::Waiting(commit) => (commit.keys(), commit.bytes()),
-            PendingState::Taken | PendingState::Done(_) => (0, 0),
-        }
+        (self.keys, self.bytes)
     }
 
     pub(crate) fn take_commit(&self) -> Option<Commit> {
@@ -74,6 +74,8 @@ pub(crate) struct Gate {
 struct GateState {
     queue: VecDeque<Arc<Pending>>,
     busy: bool,
+    /// How often somebody has left: as long as this goes on, whoever waits waits for something.
+    turns: u64,
     syncer_waits: bool,
     waiting: usize,
 }
@@ -82,20 +84,20 @@ struct GateState {
 pub(crate) enum Turn {
     Lead(Vec<Arc<Pending>>),
     Done(Result<u64, StorageError>),
-    /// `give_up_at` has passed, or `stop` said so. `untouched`: nobody has looked at the commit, nor will.
+    /// Nobody has left for too long, or `stop` said so. `untouched`: nobody has looked at the commit, nor will.
     GivenUp {
         untouched: bool,
     },
 }
 
 impl Gate {
-    /// Waits until `pending` is done, or the gate is free, or neither by `give_up_at`. Leading means: commit what
-    /// `take` chose from the queue, then [`Gate::leave`], then come back.
+    /// Waits until `pending` is done, or the gate is free, or nobody has left for as long as `patience`. Leading means:
+    /// commit what `take` chose from the queue, then [`Gate::leave`], then come back.
     pub(crate) fn turn(
         &self,
         pending: &Arc<Pending>,
         enqueue: bool,
-        give_up_at: Instant,
+        patience: Duration,
         stop: impl Fn() -> bool,
         take: impl Fn(&mut VecDeque<Arc<Pending>>) -> Vec<Arc<Pending>>,
     ) -> Turn {
@@ -103,11 +105,17 @@ impl Gate {
         if enqueue {
             state.queue.push_back(Arc::clone(pending));
         }
+        let mut give_up_at = Instant::now() + patience;
+        let mut turns = state.turns;
         loop {
             if let Some(outcome) = pending.take_outcome() {
                 return Turn::Done(outcome);
             }
             let now = Instant::now();
+            if state.turns != turns {
+                turns = state.turns;
+                give_up_at = now + patience;
+            }
             if stop() || now >= give_up_at {
                 let before = state.queue.len();
                 state.queue.retain(|queued| !Arc::ptr_eq(queued, pending));
@@ -152,9 +160,20 @@ impl Gate {
     pub(crate) fn leave(&self) {
         let mut state = lock(&self.state);
         state.busy = false;
+        state.turns = state.turns.wrapping_add(1);
         if state.waiting > 0 {
             self.changed.notify_all();
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn queued(&self) -> usize {
+        lock(&self.state).queue.len()
+    }
+
+    /// How often somebody has left.
+    pub(crate) fn turns(&self) -> u64 {
+        lock(&self.state).turns
     }
 
     /// Lets everybody who waits look again whether to stop.

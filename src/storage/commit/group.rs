@@ -6,9 +6,10 @@ use crate::encoding::key::space::META_KEY;
 use crate::model::time::Timestamp;
 use crate::storage::backend::{Backend, BackendError, Batch};
 use crate::storage::bytes::Bytes;
-use crate::storage::commit::commit::{Check, Commit, Expected, Reads};
+use crate::storage::commit::commit::{Check, Class, Commit, Expected};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::meta::Meta;
+use crate::storage::commit::overlay::Replaced;
 
 /// What the committer carries from group to group.
 #[derive(Debug, Default)]
@@ -28,25 +29,39 @@ impl Tail {
 pub(crate) struct Group<'a> {
     backend: &'a dyn Backend,
     tail: &'a mut Tail,
-    writes: BTreeMap<Bytes, Option<Bytes>>,
-    counters: HashMap<Bytes, i64>,
+    writes: BTreeMap<Bytes, Write>,
+    counters: HashMap<Bytes, Counter>,
     /// What the backend holds at the keys looked at so far.
     stored: HashMap<Bytes, Option<Bytes>>,
+}
+
+struct Write {
+    value: Option<Bytes>,
+    /// Whether any of the commits that write the key is logical.
+    logically: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Counter {
+    value: i64,
+    /// What logical commits have added to it. Not the same as whether it has changed: a document that is inserted at one stamp while
+    /// another is rewritten from that stamp to the next leaves the first counter as it was.
+    logically: i64,
 }
 
 /// A group ready to be applied.
 pub(crate) struct Sealed {
     pub(crate) batch: Batch,
-    pub(crate) pre_images: Vec<(Bytes, Option<Bytes>)>,
+    pub(crate) replaced: Vec<Replaced>,
     pub(crate) meta: Meta,
-    counters: HashMap<Bytes, i64>,
+    counters: HashMap<Bytes, Counter>,
 }
 
 impl Sealed {
     /// Makes the group the tail, once it has been applied.
     pub(crate) fn adopt(self, tail: &mut Tail) {
         tail.meta = self.meta;
-        tail.counters.extend(self.counters);
+        tail.counters.extend(self.counters.into_iter().map(|(key, counter)| (key, counter.value)));
     }
 }
 
@@ -58,9 +73,10 @@ impl<'a> Group<'a> {
     /// Takes a commit into the group, or leaves the group as it was. Whether what it has read was still so when the group began is
     /// for the caller to say.
     pub(crate) fn admit(&mut self, commit: Commit) -> Result<(), StorageError> {
-        if commit.reads.as_ref().is_some_and(|reads| self.changes(reads)) {
+        if self.changes_reads_of(&commit) {
             return Err(StorageError::Conflict);
         }
+        let logical = commit.class == Class::Logical;
         for (position, check) in commit.checks.iter().enumerate() {
             if !self.holds(check)? {
                 return Err(StorageError::CheckFailed { check: position });
@@ -68,61 +84,82 @@ impl<'a> Group<'a> {
         }
         let mut counted = Vec::with_capacity(commit.deltas.len());
         for (key, delta) in commit.deltas {
-            let value = self
-                .counter(&key)?
-                .checked_add(delta)
-                .filter(|value| *value >= 0)
-                .ok_or(StorageError::CounterUnderflow)?;
-            counted.push((key, value));
+            let mut counter = self.counter(&key)?;
+            let value = counter.value.checked_add(delta).filter(|value| *value >= 0);
+            counter.value = value.ok_or(StorageError::CounterUnderflow)?;
+            if logical {
+                counter.logically = counter.logically.saturating_add(delta);
+            }
+            counted.push((key, counter));
         }
         for key in commit.writes.keys() {
             self.stored(key)?;
         }
         self.counters.extend(counted);
-        self.writes.extend(commit.writes);
+        for (key, value) in commit.writes {
+            let logically = logical || self.writes.get(&key).is_some_and(|write| write.logically);
+            self.writes.insert(key, Write { value, logically });
+        }
         Ok(())
     }
 
     /// The batch of the whole group; `None` if it changes nothing.
     pub(crate) fn seal(mut self) -> Option<Sealed> {
-        for (key, value) in &self.counters {
-            let before = self.tail.counters.get(key).copied().unwrap_or_default();
-            self.stored.insert(key.clone(), encode_counter(before));
-            self.writes.insert(key.clone(), encode_counter(*value));
+        for (key, counter) in &self.counters {
+            let before = self.counter_before(key);
+            let logically = counter.logically != 0;
+            // One that is where it was is written all the same if its readers must learn that it stands for something else.
+            if counter.value != before || logically {
+                self.stored.insert(key.clone(), encode_counter(before));
+                self.writes.insert(key.clone(), Write { value: encode_counter(counter.value), logically });
+            }
         }
         let mut meta = self.tail.meta;
-        let mut pre_images = Vec::with_capacity(self.writes.len());
-        let stored = &mut self.stored;
-        self.writes.retain(|key, value| {
-            let before = stored.remove(key).flatten();
+        let mut replaced = Vec::with_capacity(self.writes.len());
+        let mut batch = Batch::default();
+        for (key, Write { value, logically }) in self.writes {
+            let before = self.stored.remove(&key).flatten();
+            if before.is_none() && value.is_none() {
+                continue;
+            }
             if let Some(before) = &before {
-                meta.digest.remove(key, before);
+                meta.digest.remove(&key, before);
                 meta.keys = meta.keys.saturating_sub(1);
             }
-            if let Some(value) = value {
-                meta.digest.add(key, value);
+            if let Some(value) = &value {
+                meta.digest.add(&key, value);
                 meta.keys = meta.keys.saturating_add(1);
             }
-            let changes = before.is_some() || value.is_some();
-            if changes {
-                pre_images.push((key.clone(), before));
-            }
-            changes
-        });
-        if self.writes.is_empty() {
+            replaced.push(Replaced { key: key.clone(), before, logically });
+            batch.writes.insert(key, value);
+        }
+        if batch.writes.is_empty() {
             return None;
         }
         meta.sequence = meta.sequence.saturating_add(1);
         meta.applied_at = Timestamp::now().as_micros();
-        meta.group_keys = u32::try_from(self.writes.len()).unwrap_or(u32::MAX);
-        self.writes.insert(Bytes::from(META_KEY.as_slice()), Some(Bytes::from(meta.encode())));
-        Some(Sealed { batch: Batch { writes: self.writes }, pre_images, meta, counters: self.counters })
+        meta.group_keys = u32::try_from(batch.writes.len()).unwrap_or(u32::MAX);
+        batch.writes.insert(Bytes::from(META_KEY.as_slice()), Some(Bytes::from(meta.encode())));
+        Some(Sealed { batch, replaced, meta, counters: self.counters })
     }
 
-    /// Whether the group so far changes any of it.
-    fn changes(&self, reads: &Reads) -> bool {
-        let touched = || self.writes.keys().chain(self.counters.keys());
-        touched().any(|key| reads.keys.contains(key) || reads.ranges.iter().any(|range| range.contains(key)))
+    /// Whether the group so far changes anything that `commit` relies on having read.
+    fn changes_reads_of(&self, commit: &Commit) -> bool {
+        let Some(reads) = &commit.reads else { return false };
+        let neutral = commit.class == Class::Neutral;
+        let writes = || {
+            self.writes.iter().any(|(key, write)| {
+                (write.logically || neutral || commit.writes.contains_key(key)) && reads.cover(key)
+            })
+        };
+        let counters = || {
+            self.counters.iter().any(|(key, counter)| {
+                let changed =
+                    counter.logically != 0 || (neutral && counter.value != self.counter_before(key));
+                changed && reads.cover(key)
+            })
+        };
+        writes() || counters()
     }
 
     fn holds(&mut self, check: &Check) -> Result<bool, BackendError> {
@@ -134,7 +171,7 @@ impl<'a> Group<'a> {
             self.stored.insert(check.key.clone(), read.value.clone());
         }
         let current = match self.writes.get(&check.key) {
-            Some(written) => written.as_ref(),
+            Some(written) => written.value.as_ref(),
             None => self.stored(&check.key)?,
         };
         Ok(match &check.expected {
@@ -155,13 +192,21 @@ impl<'a> Group<'a> {
         Ok(self.stored.get(key).and_then(Option::as_ref))
     }
 
-    fn counter(&mut self, key: &Bytes) -> Result<i64, BackendError> {
-        if let Some(value) = self.counters.get(key).or_else(|| self.tail.counters.get(key)) {
-            return Ok(*value);
+    /// The counter as the group so far leaves it.
+    fn counter(&mut self, key: &Bytes) -> Result<Counter, BackendError> {
+        if let Some(counter) = self.counters.get(key) {
+            return Ok(*counter);
         }
-        let value = self.backend.get(key)?.as_deref().map_or(0, decode_counter);
-        self.tail.counters.insert(key.clone(), value);
-        Ok(value)
+        if !self.tail.counters.contains_key(key) {
+            let value = self.backend.get(key)?.as_deref().map_or(0, decode_counter);
+            self.tail.counters.insert(key.clone(), value);
+        }
+        Ok(Counter { value: self.counter_before(key), logically: 0 })
+    }
+
+    /// The counter before the group; it must have been looked at.
+    fn counter_before(&self, key: &Bytes) -> i64 {
+        self.tail.counters.get(key).copied().unwrap_or_default()
     }
 }
 

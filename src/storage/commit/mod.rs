@@ -10,6 +10,11 @@ pub(crate) mod meta;
 pub(crate) mod options;
 pub(crate) mod overlay;
 pub(crate) mod poison;
+#[cfg(test)]
+mod puppet;
+pub(crate) mod ranges;
+#[cfg(test)]
+mod rules;
 pub(crate) mod shared;
 pub(crate) mod snapshot;
 pub(crate) mod syncer;

@@ -19,6 +19,18 @@ pub(crate) struct Options {
     pub(crate) sync_deadline: Duration,
 }
 
+/// Longer than anybody waits, and short enough that a multiple of it can be added to any time.
+const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+impl Options {
+    /// The same, with durations that can be calculated with.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.buffered_window = self.buffered_window.min(ENDLESS);
+        self.sync_deadline = self.sync_deadline.min(ENDLESS);
+        self
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

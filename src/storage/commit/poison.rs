@@ -13,17 +13,13 @@ impl PoisonCell {
         self.0.get().cloned()
     }
 
-    /// Poisons, unless something did before; gives the first cause.
-    pub(crate) fn set(
+    /// Poisons, unless something did before; gives the first cause. Wakes nobody: that is the shared state's to do.
+    pub(super) fn set(
         &self,
         failure: Failure,
         message: &'static str,
         source: Option<BackendError>,
     ) -> Arc<Poison> {
         Arc::clone(self.0.get_or_init(|| Arc::new(Poison { failure, message, source })))
-    }
-
-    pub(crate) fn set_backend(&self, message: &'static str, source: BackendError) -> Arc<Poison> {
-        self.set(source.failure, message, Some(source))
     }
 }

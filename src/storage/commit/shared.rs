@@ -1,37 +1,45 @@
 //! What committers, readers and the syncer share.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::storage::backend::Backend;
+use crate::storage::backend::{Backend, BackendError, Failure};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::Read;
-use crate::storage::commit::error::StorageError;
-use crate::storage::commit::gate::Gate;
+use crate::storage::commit::error::{Poison, StorageError};
+use crate::storage::commit::gate::{Gate, lock};
 use crate::storage::commit::group::Tail;
 use crate::storage::commit::meta::Meta;
 use crate::storage::commit::options::Options;
-use crate::storage::commit::overlay::Overlay;
+use crate::storage::commit::overlay::{Overlay, Replaced};
 use crate::storage::commit::poison::PoisonCell;
 
 /// How often a read without a snapshot tries again when commits get in between, before it takes a snapshot.
 const OPTIMISTIC_TRIES: usize = 4;
 
+/// How many images are dropped before readers get a chance at the overlay.
+const PRUNE_STEP: usize = 1024;
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: Options,
-    /// `None` once closed.
-    pub(crate) backend: RwLock<Option<Arc<dyn Backend>>>,
+    /// `None` once closed. Held for reading during each call, and never waited for to be had for writing, since a call may hang.
+    backend: RwLock<Option<Arc<dyn Backend>>>,
+    /// No further call is let in.
+    closing: AtomicBool,
     pub(crate) gate: Gate,
     /// Used by whoever holds the gate.
     pub(crate) tail: Mutex<Tail>,
     /// The last sequence readers see. Written under the overlay's lock.
     published: AtomicU64,
+    /// The state at that sequence.
+    meta: Mutex<Meta>,
     overlay: RwLock<Overlay>,
-    /// How many groups have images in the overlay or are being applied: readers skip the overlay's lock at zero.
-    overlaid: AtomicUsize,
-    pub(crate) poison: PoisonCell,
+    /// Whether there are images in the overlay, as there are while a group is being applied: readers skip its lock otherwise.
+    overlaid: AtomicBool,
+    poison: PoisonCell,
     pub(crate) sync: Mutex<SyncState>,
     pub(crate) sync_wanted: Condvar,
     pub(crate) sync_done: Condvar,
@@ -57,6 +65,8 @@ pub(crate) struct SyncState {
     pub(crate) unsynced_since: Option<Instant>,
     /// ... and the oldest that is on its way.
     pub(crate) syncing_since: Option<Instant>,
+    /// When the last sync began or ended, whichever was later. Each has the whole deadline for itself.
+    pub(crate) progress: Option<Instant>,
     /// How many commits have ever waited for a sync.
     pub(crate) arrivals: u64,
     pub(crate) stop: bool,
@@ -74,11 +84,13 @@ impl Shared {
         Self {
             options,
             backend: RwLock::new(Some(backend)),
+            closing: AtomicBool::new(false),
             gate: Gate::default(),
             tail: Mutex::new(Tail::new(meta)),
             published: AtomicU64::new(meta.sequence),
+            meta: Mutex::new(meta),
             overlay: RwLock::default(),
-            overlaid: AtomicUsize::new(0),
+            overlaid: AtomicBool::new(false),
             poison: PoisonCell::default(),
             sync: Mutex::new(SyncState {
                 synced: meta.sequence,
@@ -95,6 +107,11 @@ impl Shared {
         self.published.load(Ordering::Acquire)
     }
 
+    /// The state at the last published sequence.
+    pub(crate) fn meta(&self) -> Meta {
+        *lock(&self.meta)
+    }
+
     pub(crate) fn overlay(&self) -> RwLockReadGuard<'_, Overlay> {
         self.overlay.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,6 +125,9 @@ impl Shared {
         &self,
         read: impl FnOnce(&dyn Backend) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
+        if self.closing.load(Ordering::Acquire) {
+            return Err(StorageError::Closed);
+        }
         let backend = self.backend.read().unwrap_or_else(PoisonError::into_inner);
         read(backend.as_deref().ok_or(StorageError::Closed)?)
     }
@@ -118,30 +138,74 @@ impl Shared {
         backend.clone().ok_or(StorageError::Closed)
     }
 
+    /// Lets nobody in any more and waits until everybody is out: every commit is then applied, or refused, and no read is under way.
+    /// `None`: a call hangs.
+    pub(crate) fn shut(&self) -> Option<RwLockWriteGuard<'_, Option<Arc<dyn Backend>>>> {
+        self.closing.store(true, Ordering::Release);
+        let patience = self.patience();
+        let (mut turns, mut give_up_at) = (self.gate.turns(), Instant::now() + patience);
+        let mut pause = Duration::from_micros(50);
+        loop {
+            match self.backend.try_write() {
+                Ok(backend) => return Some(backend),
+                Err(TryLockError::Poisoned(backend)) => return Some(backend.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            let now = Instant::now();
+            if self.gate.turns() != turns {
+                turns = self.gate.turns();
+                give_up_at = now + patience;
+            }
+            if now >= give_up_at {
+                return None;
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+    }
+
+    /// How long commits wait for somebody to leave the gate. Two deadlines: an apply may have to wait for a flush that takes one.
+    pub(crate) fn patience(&self) -> Duration {
+        self.options.sync_deadline * 2
+    }
+
     /// What `key` holds at the last published sequence.
     ///
     /// Takes no lock while nothing is being committed: if the overlay was empty after the backend was read, no group can have
     /// been half applied while it was read without being published since, and publishing shows in the sequence.
     pub(crate) fn read(&self, key: &[u8]) -> Result<Read, StorageError> {
-        for _ in 0..OPTIMISTIC_TRIES {
-            let sequence = self.published();
-            let value = self.with_backend(|backend| Ok(backend.get(key)?))?;
-            if self.overlaid.load(Ordering::Acquire) == 0 {
-                if self.published() == sequence {
-                    return Ok(Read { sequence, value });
+        loop {
+            for _ in 0..OPTIMISTIC_TRIES {
+                if let Some(read) = self.try_read(key)? {
+                    return Ok(read);
                 }
-                continue;
             }
-            let overlay = self.overlay();
-            if self.published() == sequence {
-                let value = overlay.at(sequence, key).unwrap_or(value);
-                return Ok(Read { sequence, value });
+            let sequence = self.register();
+            let value = self.read_at(sequence, key);
+            self.release(sequence);
+            match value {
+                // Given up for space before it was read, by a commit: whoever tries again lets others get on.
+                Err(StorageError::SnapshotExpired { .. }) => {}
+                value => return value.map(|value| Read { sequence, value }),
             }
         }
-        let sequence = self.register();
-        let value = self.read_at(sequence, key);
-        self.release(sequence);
-        value.map(|value| Read { sequence, value })
+    }
+
+    /// `None`: a group was published meanwhile.
+    fn try_read(&self, key: &[u8]) -> Result<Option<Read>, StorageError> {
+        let sequence = self.published();
+        let mut value = self.with_backend(|backend| Ok(backend.get(key)?))?;
+        if self.overlaid.load(Ordering::Acquire) {
+            let overlay = self.overlay();
+            // Checked under the lock, so that no image that the value needs has been dropped.
+            if self.published() != sequence {
+                return Ok(None);
+            }
+            value = overlay.at(sequence, key).unwrap_or(value);
+        } else if self.published() != sequence {
+            return Ok(None);
+        }
+        Ok(Some(Read { sequence, value }))
     }
 
     /// What `key` held at `sequence`, which must be registered.
@@ -169,34 +233,77 @@ impl Shared {
 
     pub(crate) fn release(&self, sequence: u64) {
         let mut overlay = self.overlay_mut();
-        overlay.release(sequence, self.published());
-        self.note(&overlay);
+        overlay.release(sequence);
+        self.tidy(overlay, |_| false);
     }
 
     /// Shields readers from the group that is about to be applied.
-    pub(crate) fn shield(&self, sequence: u64, pre_images: Vec<(Bytes, Option<Bytes>)>) {
+    pub(crate) fn shield(&self, sequence: u64, replaced: Vec<Replaced>) {
         let mut overlay = self.overlay_mut();
-        overlay.record(sequence, pre_images);
+        overlay.record(sequence, replaced);
         self.note(&overlay);
     }
 
     /// Lets readers see the group that has been applied.
-    pub(crate) fn publish(&self, sequence: u64) {
+    pub(crate) fn publish(&self, meta: Meta) {
         let mut overlay = self.overlay_mut();
-        self.published.store(sequence, Ordering::Release);
-        overlay.settle(sequence, self.options.overlay_bytes);
+        *lock(&self.meta) = meta;
+        self.published.store(meta.sequence, Ordering::Release);
+        overlay.thin_newest();
+        self.tidy(overlay, |overlay| overlay.expire(self.options.overlay_bytes));
+    }
+
+    /// Drops what nobody needs, and goes on when `further` has found more of that; in steps, so that no reader waits long.
+    fn tidy<'a>(
+        &'a self,
+        mut overlay: RwLockWriteGuard<'a, Overlay>,
+        further: impl Fn(&mut Overlay) -> bool,
+    ) {
+        while overlay.prune(self.published(), PRUNE_STEP) || further(&mut overlay) {
+            self.note(&overlay);
+            drop(overlay);
+            overlay = self.overlay_mut();
+        }
         self.note(&overlay);
     }
 
     fn note(&self, overlay: &Overlay) {
-        self.overlaid.store(usize::from(!overlay.is_empty()), Ordering::Release);
+        self.overlaid.store(!overlay.is_empty(), Ordering::Release);
+    }
+
+    /// The first failed write, after which none is tried.
+    pub(crate) fn poisoned(&self) -> Option<Arc<Poison>> {
+        self.poison.get()
+    }
+
+    /// Refuses all further writes and wakes everybody who waits for one. Gives the first cause. Must not be called with the
+    /// sync's state or the gate's locked.
+    pub(crate) fn poison(&self, message: &'static str, source: BackendError) -> Arc<Poison> {
+        self.poison_with(source.failure, message, Some(source))
+    }
+
+    /// Poisons the store whose sync, or whose backend, does not come back.
+    pub(crate) fn poison_overdue(&self) -> Arc<Poison> {
+        self.poison_with(Failure::Io, "a sync did not finish within its deadline", None)
+    }
+
+    fn poison_with(
+        &self,
+        failure: Failure,
+        message: &'static str,
+        source: Option<BackendError>,
+    ) -> Arc<Poison> {
+        let cause = self.poison.set(failure, message, source);
+        // Whoever has looked for poison in vain waits by the time the lock can be had.
+        drop(lock(&self.sync));
+        self.sync_done.notify_all();
+        self.sync_wanted.notify_all();
+        self.gate.wake();
+        cause
     }
 
     /// Fails if the store takes no writes.
     pub(crate) fn check_writable(&self) -> Result<(), StorageError> {
-        match self.poison.get() {
-            Some(cause) => Err(StorageError::Poisoned(cause)),
-            None => Ok(()),
-        }
+        self.poisoned().map_or(Ok(()), |cause| Err(StorageError::Poisoned(cause)))
     }
 }

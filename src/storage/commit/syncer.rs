@@ -11,9 +11,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::storage::backend::{Backend, BackendError, Failure};
-use crate::storage::commit::error::{Poison, StorageError};
+use crate::storage::commit::error::StorageError;
 use crate::storage::commit::gate::lock;
-use crate::storage::commit::shared::Shared;
+use crate::storage::commit::shared::{Shared, SyncState};
 use crate::storage::watermark::{Mark, Watermark};
 
 /// Threads that were released by one sync come back with their next commits within microseconds of each other. Waiting a
@@ -61,12 +61,13 @@ impl Syncer {
     /// Asks the thread to end and waits for it, up to the deadline of a sync. `false`: it hangs, and is left behind.
     pub(crate) fn stop(&mut self) -> bool {
         let Some(thread) = self.thread.take() else { return true };
-        let give_up_at = Instant::now() + self.shared.options.sync_deadline + STOP_GRACE;
+        let since = Instant::now();
         let mut state = lock(&self.shared.sync);
         state.stop = true;
         self.shared.sync_wanted.notify_all();
         while !state.stopped {
-            let left = give_up_at.saturating_duration_since(Instant::now());
+            let left = (self.shared.give_up_at(&state, since) + STOP_GRACE)
+                .saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
@@ -86,32 +87,35 @@ impl Drop for Syncer {
 impl Shared {
     /// Waits until everything up to `sequence` is on the medium.
     pub(crate) fn wait_synced(&self, sequence: u64) -> Result<(), StorageError> {
-        let give_up_at = Instant::now() + self.options.sync_deadline;
+        let since = Instant::now();
         let mut state = lock(&self.sync);
-        state.arrivals = state.arrivals.wrapping_add(1);
-        state.wanted = state.wanted.max(sequence);
-        self.sync_wanted.notify_one();
-        let outcome = loop {
-            if state.synced >= sequence {
-                break Ok(());
-            }
-            if let Some(cause) = self.poison.get() {
-                break Err(StorageError::OutcomeUnknown(cause));
+        if state.synced < sequence {
+            state.arrivals = state.arrivals.wrapping_add(1);
+            state.wanted = state.wanted.max(sequence);
+            self.sync_wanted.notify_one();
+        }
+        while state.synced < sequence {
+            if let Some(cause) = self.poisoned() {
+                return Err(StorageError::OutcomeUnknown(cause));
             }
             if state.stopped {
-                break Err(StorageError::Closed);
+                // Nobody commits once the thread is told to stop; only reads get here.
+                return Err(StorageError::Closed);
             }
-            let left = give_up_at.saturating_duration_since(Instant::now());
+            let left = self.give_up_at(&state, since).saturating_duration_since(Instant::now());
             if left.is_zero() {
-                break Err(StorageError::OutcomeUnknown(self.poison_overdue()));
+                drop(state);
+                return Err(StorageError::OutcomeUnknown(self.poison_overdue()));
             }
             state = self.sync_done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        };
-        drop(state);
-        if outcome.is_err() {
-            self.gate.wake();
         }
-        outcome
+        Ok(())
+    }
+
+    /// How long somebody who waits since `since` goes on waiting. A sync under way when he came, and the next one, may each
+    /// take as long as the deadline.
+    fn give_up_at(&self, state: &SyncState, since: Instant) -> Instant {
+        state.progress.map_or(since, |progress| progress.max(since)) + self.options.sync_deadline
     }
 
     /// Remembers that a group waits for the medium.
@@ -126,24 +130,23 @@ impl Shared {
     /// Holds a buffered commit back while the medium is too far behind.
     pub(crate) fn hold_back(&self) -> Result<(), StorageError> {
         let window = self.options.buffered_window * 2;
-        let give_up_at = Instant::now() + self.options.sync_deadline;
+        let since = Instant::now();
         let mut state = lock(&self.sync);
-        while state.oldest_unsynced().is_some_and(|since| since.elapsed() > window) && !state.stopped {
-            if let Some(cause) = self.poison.get() {
+        loop {
+            if let Some(cause) = self.poisoned() {
                 return Err(StorageError::OutcomeUnknown(cause));
             }
-            let left = give_up_at.saturating_duration_since(Instant::now());
+            let behind = state.oldest_unsynced().is_some_and(|since| since.elapsed() > window);
+            if !behind || state.stopped {
+                return Ok(());
+            }
+            let left = self.give_up_at(&state, since).saturating_duration_since(Instant::now());
             if left.is_zero() {
+                drop(state);
                 return Err(StorageError::OutcomeUnknown(self.poison_overdue()));
             }
             state = self.sync_done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Ok(())
-    }
-
-    /// Poisons the store whose sync does not come back.
-    pub(crate) fn poison_overdue(&self) -> Arc<Poison> {
-        self.poison.set(Failure::Io, "a sync did not finish within its deadline", None)
     }
 }
 
@@ -160,9 +163,7 @@ impl Work<'_> {
             match self.sync_once(&last) {
                 Ok(cycle) => last = cycle,
                 Err((message, error)) => {
-                    self.shared.poison.set_backend(message, error);
-                    self.shared.sync_done.notify_all();
-                    self.shared.gate.wake();
+                    self.shared.poison(message, error);
                     break;
                 }
             }
@@ -178,7 +179,7 @@ impl Work<'_> {
         let shared = self.shared;
         let mut state = lock(&shared.sync);
         while state.wanted <= state.synced {
-            if state.stop || shared.poison.get().is_some() {
+            if state.stop || shared.poisoned().is_some() {
                 return false;
             }
             let wait = match state.unsynced_since {
@@ -198,13 +199,14 @@ impl Work<'_> {
             }
             state = shared.sync_wanted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        shared.poison.get().is_none()
+        shared.poisoned().is_none()
     }
 
     /// One flush and one sync.
     fn sync_once(&self, last: &Cycle) -> Result<Cycle, (&'static str, BackendError)> {
         let shared = self.shared;
         let began = Instant::now();
+        lock(&shared.sync).progress = Some(began);
         if !shared.gate.enter_syncer(began + shared.options.sync_deadline) {
             return Err(("an apply did not finish within the deadline", broken("the backend hangs")));
         }
@@ -227,6 +229,7 @@ impl Work<'_> {
         }
         let mut state = lock(&shared.sync);
         state.syncing_since = None;
+        state.progress = Some(Instant::now());
         state.synced = state.synced.max(meta.sequence);
         shared.sync_done.notify_all();
         Ok(Cycle { took: began.elapsed(), served: arrivals.wrapping_sub(last.arrivals), arrivals })

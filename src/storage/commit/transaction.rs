@@ -5,12 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use crate::storage::backend::{Direction, KeyRange, Page, PageLimit};
 use crate::storage::bytes::Bytes;
-use crate::storage::commit::commit::{Commit, Reads};
+use crate::storage::commit::commit::{Commit, Reads, add};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::gate::lock;
 use crate::storage::commit::group::{decode_counter, encode_counter};
+use crate::storage::commit::ranges::Ranges;
 use crate::storage::commit::shared::Shared;
 use crate::storage::commit::snapshot::{Snapshot, covered, merge};
+
+/// What remembering a key that was read costs beside its bytes; an estimate.
+const READ_OVERHEAD: usize = 48;
 
 /// An open transaction. Sees its snapshot and its own writes. Nobody else sees the writes before they are committed.
 #[derive(Debug)]
@@ -24,12 +28,19 @@ pub(crate) struct Transaction {
 struct State {
     snapshot: Snapshot,
     keys: BTreeSet<Bytes>,
-    /// Scans by number: what has been consumed of each.
-    scanned: Vec<KeyRange>,
-    writes: BTreeMap<Bytes, Option<Bytes>>,
-    deltas: BTreeMap<Bytes, i64>,
+    /// What has been consumed of scans.
+    scanned: Ranges,
+    own: Own,
+    /// Of keys read and of everything written.
     bytes: usize,
     doomed: bool,
+}
+
+/// A transaction's own writes, at one moment: those who go on with a scan see what was written when they began.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Own {
+    writes: Arc<BTreeMap<Bytes, Option<Bytes>>>,
+    deltas: Arc<BTreeMap<Bytes, i64>>,
 }
 
 /// A transaction that has ended: what to commit, and the snapshot that keeps the reads checkable until it is.
@@ -44,9 +55,8 @@ impl Transaction {
         let state = State {
             snapshot: Snapshot::new(Arc::clone(shared)),
             keys: BTreeSet::new(),
-            scanned: Vec::new(),
-            writes: BTreeMap::new(),
-            deltas: BTreeMap::new(),
+            scanned: Ranges::default(),
+            own: Own::default(),
             bytes: 0,
             doomed: false,
         };
@@ -56,39 +66,35 @@ impl Transaction {
     /// What `key` holds here. The commit fails if it has changed by then.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
         self.with(|state| {
-            if let Some(written) = state.writes.get(key) {
+            if let Some(written) = state.own.writes.get(key) {
                 return Ok(written.clone());
             }
             if !state.keys.contains(key) {
-                state.grow(key.len(), self.limit)?;
+                state.grow(READ_OVERHEAD + key.len(), self.limit)?;
                 state.keys.insert(Bytes::from(key));
             }
             let value = state.snapshot.get(key)?;
-            Ok(state.counted(key, value))
+            Ok(state.own.counted(key, value))
         })
     }
 
-    /// Begins a scan; [`scanned`](Self::scanned) tells what has been consumed of it.
-    pub(crate) fn begin_scan(&self) -> Result<usize, StorageError> {
+    /// What the transaction has written so far.
+    pub(crate) fn own(&self) -> Result<Own, StorageError> {
+        self.with(|state| Ok(state.own.clone()))
+    }
+
+    /// A scan has consumed `range`. The commit fails if anything in it has changed by then.
+    pub(crate) fn scanned(&self, range: KeyRange) -> Result<(), StorageError> {
         self.with(|state| {
-            state.scanned.push(KeyRange { start: Vec::new(), end: Some(Vec::new()) });
-            Ok(state.scanned.len() - 1)
+            state.scanned.insert(range);
+            state.grow(0, self.limit)
         })
     }
 
-    /// The scan has consumed `range` so far. The commit fails if anything in it has changed by then.
-    pub(crate) fn scanned(&self, scan: usize, range: KeyRange) -> Result<(), StorageError> {
-        self.with(|state| {
-            if let Some(scanned) = state.scanned.get_mut(scan) {
-                *scanned = range;
-            }
-            Ok(())
-        })
-    }
-
-    /// A page of the snapshot with the transaction's own writes; records nothing.
+    /// A page of the snapshot with the transaction's `own` writes; records nothing.
     pub(crate) fn page(
         &self,
+        own: &Own,
         range: &KeyRange,
         direction: Direction,
         limit: PageLimit,
@@ -98,7 +104,7 @@ impl Transaction {
             loop {
                 let page = state.snapshot.page(&rest, direction, limit)?;
                 let covered = covered(&rest, direction, &page);
-                let own = state.own_in(&covered)?;
+                let own = own.within(&covered, &state.snapshot)?;
                 let entries = merge(page.entries, direction, own.iter());
                 if page.complete || !entries.is_empty() {
                     return Ok(Page { entries, complete: page.complete });
@@ -115,9 +121,11 @@ impl Transaction {
     pub(crate) fn stage(&self, changes: Commit) -> Result<(), StorageError> {
         self.with(|state| {
             state.grow(changes.bytes(), self.limit)?;
-            state.writes.extend(changes.writes);
+            if !changes.writes.is_empty() {
+                Arc::make_mut(&mut state.own.writes).extend(changes.writes);
+            }
             for (counter, delta) in changes.deltas {
-                *state.deltas.entry(counter).or_default() += delta;
+                add(Arc::make_mut(&mut state.own.deltas), counter, delta);
             }
             Ok(())
         })
@@ -137,13 +145,16 @@ impl Transaction {
     /// Ends the transaction. Whoever uses it from now on is told that it is closed.
     pub(crate) fn end(&self) -> Result<Ended, StorageError> {
         let state = lock(&self.state).take().ok_or(StorageError::TransactionClosed)?;
-        let State { snapshot, keys, scanned, writes, deltas, doomed, .. } = state;
+        let State { snapshot, keys, scanned: ranges, own, doomed, .. } = state;
         if doomed {
             return Err(StorageError::Conflict);
         }
-        let ranges = scanned.into_iter().filter(|range| !range.is_empty()).collect();
-        let reads = Reads { sequence: snapshot.sequence(), keys, ranges };
-        let commit = Commit { reads: Some(reads), writes, deltas, ..Commit::default() };
+        let reads = (!keys.is_empty() || !ranges.is_empty()).then(|| {
+            let sequence = snapshot.sequence();
+            Reads { sequence, keys, ranges }
+        });
+        let (writes, deltas) = (Arc::unwrap_or_clone(own.writes), Arc::unwrap_or_clone(own.deltas));
+        let commit = Commit { reads, writes, deltas, ..Commit::default() };
         Ok(Ended { commit, _snapshot: snapshot })
     }
 
@@ -152,9 +163,13 @@ impl Transaction {
     }
 }
 
-impl State {
-    /// The transaction's own entries in `range`, ascending: writes, and counters as they would be.
-    fn own_in(&self, range: &KeyRange) -> Result<BTreeMap<Bytes, Option<Bytes>>, StorageError> {
+impl Own {
+    /// The entries in `range`, ascending: writes, and counters of `snapshot` as they would be.
+    fn within(
+        &self,
+        range: &KeyRange,
+        snapshot: &Snapshot,
+    ) -> Result<BTreeMap<Bytes, Option<Bytes>>, StorageError> {
         if range.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -163,7 +178,7 @@ impl State {
         let writes = self.writes.range::<[u8], _>((start, end));
         let mut own: BTreeMap<_, _> = writes.map(|(key, value)| (key.clone(), value.clone())).collect();
         for (counter, _) in self.deltas.range::<[u8], _>((start, end)) {
-            let value = self.counted(counter, self.snapshot.get(counter)?);
+            let value = self.counted(counter, snapshot.get(counter)?);
             own.insert(counter.clone(), value);
         }
         Ok(own)
@@ -176,13 +191,12 @@ impl State {
             None => value,
         }
     }
+}
 
+impl State {
     fn grow(&mut self, by: usize, limit: usize) -> Result<(), StorageError> {
-        let bytes = self.bytes.saturating_add(by);
-        if bytes > limit {
-            return Err(StorageError::TooLarge { bytes, limit });
-        }
-        self.bytes = bytes;
-        Ok(())
+        self.bytes = self.bytes.saturating_add(by);
+        let bytes = self.bytes.saturating_add(self.scanned.bytes());
+        if bytes > limit { Err(StorageError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 }
