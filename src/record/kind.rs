@@ -12,10 +12,19 @@ use crate::error::kind::ErrorKind;
 use crate::evolution::context::StepContext;
 use crate::evolution::evolution::Evolution;
 use crate::evolution::history::{History, NoWay, Recorded, Relation};
+use crate::evolution::notes::OpenComplement;
 use crate::evolution::plan::Plan;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::value::path::Path;
+
+/// A body and its complement, at a stamp.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shaped<'b> {
+    pub(crate) stamp: Stamp,
+    pub(crate) body: &'b [u8],
+    pub(crate) complement: &'b [u8],
+}
 
 /// What a program says of a kind.
 #[derive(Debug, Clone, Copy)]
@@ -123,25 +132,58 @@ impl Kind {
         self.with_history(|history| history.relation(one, other))
     }
 
-    /// `body` brought from one stamp to another.
-    pub(crate) fn carry(
+    /// A body brought to another stamp, to be read there.
+    pub(crate) fn read(
         &self,
         id: &DocumentId,
-        body: &[u8],
-        from: Stamp,
+        from: Shaped<'_>,
         to: Stamp,
         limits: Limits,
     ) -> Result<Vec<u8>, Error> {
-        let named = |error: Error| error.with_id(id).with_document_kind(&self.name);
-        let plan = self.plan(from, to).map_err(|error| named(Error::from(error).with_stamp(from)))?;
-        let mut node = Node::Raw(Raw::new(body).map_err(|error| named(error.into()))?);
-        plan.run(&mut node, &StepContext::new(&self.name, id))
-            .map_err(|error| named(Error::from(error).with_stamp(from)))?;
-        node.to_bytes(limits).map_err(|error| {
-            let cause = Error::from(error);
-            let step = Error::new(ErrorKind::StepFailed, "the steps give a document that cannot be stored");
-            named(step.with_stamp(from).with_source(cause))
+        let (body, ()) = self.cross(id, from, to, limits, |plan, node, complement, context| {
+            Ok(plan.read(node, complement, context)?)
+        })?;
+        Ok(body)
+    }
+
+    /// A body brought to another stamp, to be written there; and the complement to write with it, from which the way back restores
+    /// what the shape cannot express.
+    pub(crate) fn write(
+        &self,
+        id: &DocumentId,
+        from: Shaped<'_>,
+        to: Stamp,
+        limits: Limits,
+    ) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        self.cross(id, from, to, limits, |plan, node, complement, context| {
+            Ok(plan.write(node, complement, context)?.to_bytes()?)
         })
+    }
+
+    fn cross<T>(
+        &self,
+        id: &DocumentId,
+        from: Shaped<'_>,
+        to: Stamp,
+        limits: Limits,
+        run: impl for<'a> FnOnce(
+            &'a Plan,
+            &mut Node<'a>,
+            &OpenComplement<'a>,
+            &StepContext<'_>,
+        ) -> Result<T, Error>,
+    ) -> Result<(Vec<u8>, T), Error> {
+        let crossed = self.plan(from.stamp, to).map_err(Error::from).and_then(|plan| {
+            let mut node = Node::Raw(Raw::new(from.body)?);
+            let complement = OpenComplement::read(from.complement)?;
+            let result = run(&plan, &mut node, &complement, &StepContext::new(&self.name, id))?;
+            let body = node.to_bytes(limits).map_err(|error| {
+                Error::new(ErrorKind::StepFailed, "the steps give a document that cannot be stored")
+                    .with_source(Error::from(error))
+            })?;
+            Ok((body, result))
+        });
+        crossed.map_err(|error| error.with_id(id).with_document_kind(&self.name).with_stamp(from.stamp))
     }
 
     fn plan(&self, from: Stamp, to: Stamp) -> Result<Arc<Plan>, NoWay> {

@@ -9,14 +9,15 @@ use crate::error::error::Error;
 use crate::evolution::history::Relation;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
-use crate::record::kind::Kind;
-use crate::record::view::View;
+use crate::record::kind::{Kind, Shaped};
+use crate::record::view::{View, shaped};
 
-/// A body, and the stamp to store it at.
+/// What to store of a document, and at which stamp.
 #[derive(Debug)]
 pub(crate) struct Rewritten {
     pub(crate) stamp: Stamp,
     pub(crate) body: Vec<u8>,
+    pub(crate) complement: Vec<u8>,
 }
 
 /// A document in the program's shape before and after a change.
@@ -45,23 +46,39 @@ pub(crate) fn rewrite(
     }
     let (shown, before, after) = (Raw::new(view.body())?, Raw::new(edit.before)?, Raw::new(edit.after)?);
     let edited = merge(shown, before, after, limits, kind.element_keys(), edit.reread)?;
-    let (stored, shape) = (view.record().header.stamp, view.stamp());
-    let rewritten = match kind.relation(stored, shape) {
-        Relation::Same | Relation::Ancestor => Rewritten { stamp: shape, body: edited.into_owned() },
+    let stored = shaped(view.record());
+    let shape = view.stamp();
+    let rewritten = match kind.relation(stored.stamp, shape) {
+        Relation::Same => {
+            // A complement that the edit makes stale is found out by its digest.
+            let complement = stored.complement.to_vec();
+            Rewritten { stamp: shape, body: edited.into_owned(), complement }
+        }
+        Relation::Ancestor => {
+            let (_, complement) = kind.write(id, stored, shape, limits)?;
+            Rewritten { stamp: shape, body: edited.into_owned(), complement }
+        }
         Relation::Descendant | Relation::Diverged | Relation::Unknown => {
-            let up = |body: &[u8]| kind.carry(id, body, shape, stored, limits);
-            let (before, after) = (up(view.body())?, up(&edited)?);
+            let (shown, kept) = kind.write(id, stored, shape, limits)?;
+            let up = |body: &[u8], complement: &[u8]| {
+                kind.write(id, Shaped { stamp: shape, body, complement }, stored.stamp, limits)
+            };
+            let (before, _) = up(&shown, &kept)?;
+            let (after, complement) = up(&edited, &kept)?;
             // There is no type at this stamp. What a body is to the program is what comes back of it by way of the program's shape.
             let reread = |body: Raw<'_>| {
-                let shown = kind.carry(id, body.bytes(), stored, shape, limits).ok()?;
-                up(&shown).ok()
+                let (shown, kept) =
+                    kind.write(id, Shaped { body: body.bytes(), ..stored }, shape, limits).ok()?;
+                Some(up(&shown, &kept).ok()?.0)
             };
-            let base = Raw::new(view.record().body())?;
-            let merged =
-                merge(base, Raw::new(&before)?, Raw::new(&after)?, limits, &ArrayKeys::none(), &reread)?;
-            Rewritten { stamp: stored, body: merged.into_owned() }
+            let (base, none) = (Raw::new(stored.body)?, ArrayKeys::none());
+            let merged = merge(base, Raw::new(&before)?, Raw::new(&after)?, limits, &none, &reread)?;
+            Rewritten { stamp: stored.stamp, body: merged.into_owned(), complement }
         }
     };
-    let unchanged = rewritten.stamp == stored && rewritten.body == view.record().body();
+    // The edit may be of something that only the complement has room for.
+    let unchanged = rewritten.stamp == stored.stamp
+        && rewritten.body == stored.body
+        && rewritten.complement == stored.complement;
     Ok((!unchanged).then_some(rewritten))
 }

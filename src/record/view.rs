@@ -10,7 +10,7 @@ use crate::encoding::body::raw::Raw;
 use crate::error::error::Error;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
-use crate::record::kind::Kind;
+use crate::record::kind::{Kind, Shaped};
 use crate::stored::record::Record;
 
 /// A record, and its body upcast where it is stored in another shape. Cheap to clone.
@@ -28,11 +28,8 @@ impl View {
     pub(crate) fn of(kind: &Kind, id: &DocumentId, record: Record, limits: Limits) -> Result<Self, Error> {
         let stored = record.header.stamp;
         let stamp = kind.shape_of(stored);
-        let carried = if stamp == stored {
-            None
-        } else {
-            Some(kind.carry(id, record.body(), stored, stamp, limits)?.into())
-        };
+        let carried =
+            if stamp == stored { None } else { Some(kind.read(id, shaped(&record), stamp, limits)?.into()) };
         Ok(Self { record, stamp, carried })
     }
 
@@ -52,4 +49,9 @@ impl View {
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         Ok(from_body(Raw::new(self.body())?)?)
     }
+}
+
+/// A record as it is stored.
+pub(crate) fn shaped(record: &Record) -> Shaped<'_> {
+    Shaped { stamp: record.header.stamp, body: record.body(), complement: record.complement() }
 }

@@ -113,7 +113,7 @@ impl<T: Serialize> Collection<T> {
         let body = self.encode(&id, value)?;
         let stored = self.change(&id, |existing| {
             let kind = existing.map_or_else(|| self.kind_of_new(), |existing| Ok(existing.kind))?;
-            let rewritten = Rewritten { stamp: kind.current(), body: body.clone() };
+            let rewritten = Rewritten { stamp: kind.current(), body: body.clone(), complement: Vec::new() };
             Ok(Change::Write { kind, rewritten })
         })?;
         Ok(stored.map_or(Revision::FIRST, |(_, record)| record.header.revision))
@@ -137,7 +137,8 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let stored = self.change(&id, |existing| match existing {
             None => {
                 let kind = self.kind_of_new()?;
-                let rewritten = Rewritten { stamp: kind.current(), body: after.clone() };
+                let rewritten =
+                    Rewritten { stamp: kind.current(), body: after.clone(), complement: Vec::new() };
                 Ok(Change::Write { kind, rewritten })
             }
             Some(existing) => {
@@ -409,7 +410,7 @@ impl<T> Collection<T> {
             }
             Change::Write { kind, rewritten } => {
                 let header = header_after(before.as_ref(), kind.number(), rewritten.stamp);
-                let sealed = seal(key, &header, &rewritten.body)?;
+                let sealed = seal(key, &header, &rewritten)?;
                 let written = as_record(key, &sealed)?;
                 let chunks_before = before.as_ref().map_or(0, |record| record.chunks);
                 write::put(&mut commit, key.to_vec(), sealed, chunks_before);
@@ -447,9 +448,9 @@ fn header_after(before: Option<&Record>, kind: u32, stamp: Stamp) -> Header {
     }
 }
 
-fn seal(key: &[u8], header: &Header, body: &[u8]) -> Result<Sealed> {
-    let (draft, mut value) = Draft::begin(header, &[], body.len())?;
-    value.extend_from_slice(body);
+fn seal(key: &[u8], header: &Header, rewritten: &Rewritten) -> Result<Sealed> {
+    let (draft, mut value) = Draft::begin(header, &rewritten.complement, rewritten.body.len())?;
+    value.extend_from_slice(&rewritten.body);
     Ok(draft.seal(key, value)?)
 }
 
