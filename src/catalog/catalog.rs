@@ -264,8 +264,9 @@ fn for_each_entry(
             }
             let record = Record::from_chunks(key, value, |number| {
                 Ok::<Option<Bytes>, Error>(held.get(&document::chunk_key(key, number))?)
-            })?;
-            take(entry_key, entry::open(&record)?)?;
+            });
+            let entry = record.and_then(|record| Ok(entry::open(&record)?));
+            take(entry_key, entry.map_err(|error| error.with_detail("entry", format!("{entry_key:?}")))?)?;
         }
         match page.entries.last() {
             Some((last, _)) if !page.complete => range.start = [last, &[0][..]].concat(),

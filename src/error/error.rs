@@ -97,6 +97,29 @@ impl Error {
         self
     }
 
+    /// With the collection, where none is named yet.
+    pub(crate) fn in_collection(self, name: &str) -> Self {
+        if self.0.context.collection.is_some() { self } else { self.with_collection(name) }
+    }
+
+    /// With the document it is about. An error that user code brought from elsewhere has named its own collection, and keeps it.
+    pub(crate) fn in_document(self, collection: &str, id: &DocumentId) -> Self {
+        let Context { collection: known, id: known_id, .. } = &self.0.context;
+        match (known, known_id) {
+            (Some(_), Some(_)) => self,
+            (Some(known), None) if known != collection => self,
+            _ => self.with_collection(collection).with_id(id),
+        }
+    }
+
+    /// With kind and stamp of the document it is about, unless it is about one of another place.
+    pub(crate) fn in_kind(self, kind: &str, stamp: Stamp) -> Self {
+        if self.0.context.collection.is_some() {
+            return self;
+        }
+        self.with_document_kind(kind).with_stamp(stamp)
+    }
+
     pub(crate) fn with_id(mut self, id: &DocumentId) -> Self {
         self.0.context.id = Some(id.clone());
         self

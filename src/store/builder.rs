@@ -30,6 +30,9 @@ use crate::store::session::Insiders;
 use crate::store::store::Store;
 use crate::store::versioned::Versioned;
 
+/// What longer durations are taken for, a hundred years, so that a point in time can be reckoned from each.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Options for opening a store; made by [`Store::builder`].
 ///
 /// ```
@@ -104,14 +107,14 @@ impl Builder {
     /// How often [buffered](Durability::Buffered) commits are put on the medium. At most about twice this much time of them is lost
     /// in a power cut: commits are held back while the medium is further behind. Default: 100 ms.
     pub fn buffered_window(mut self, window: Duration) -> Self {
-        self.options.buffered_window = window;
+        self.options.buffered_window = window.min(LONGEST);
         self
     }
 
     /// How long a sync of the disk may take. Past it the store is poisoned, and everybody who waits is told that the outcome is not
     /// known. Default: 30 s.
     pub fn sync_deadline(mut self, deadline: Duration) -> Self {
-        self.options.sync_deadline = deadline;
+        self.options.sync_deadline = deadline.min(LONGEST);
         self
     }
 
@@ -151,7 +154,7 @@ impl Builder {
     /// `Locked`. Default: not at all.
     #[cfg(feature = "sled")]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
-        self.place.lock_timeout = timeout;
+        self.place.lock_timeout = timeout.min(LONGEST);
         self
     }
 
@@ -225,6 +228,7 @@ impl Builder {
     }
 
     fn start(self, backend: Arc<dyn Backend>, medium: Medium, created: bool) -> Result<Store> {
+        let commit_limit = self.options.commit_bytes;
         let engine = Engine::open(backend, medium, self.options, self.accept_loss)?;
         let catalog = Catalog::load(&engine)?;
         let registry = Registry::default();
@@ -239,6 +243,7 @@ impl Builder {
             registry,
             insiders: Insiders::default(),
             limits,
+            commit_limit,
             durability,
             created,
         }))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::error::Result;
+use crate::error::kind::ErrorKind;
 use crate::model::id::DocumentId;
 use crate::record::kind::Kind;
 use crate::storage::commit::commit::Durability;
@@ -47,8 +48,10 @@ impl<T: Serialize> Collection<T> {
     /// Begins to load documents.
     ///
     /// # Errors
-    /// `KindRequired` when the collection is untyped and holds several kinds.
+    /// `KindRequired` when the collection is untyped and holds several kinds; `InvalidOption` on the handle of a transaction or
+    /// snapshot.
     pub fn bulk(&self) -> Result<Bulk<T>> {
+        self.check_live()?;
         let kind = self.kind_of_new()?;
         let collection = self.clone().with_durability(Durability::Buffered);
         let waiting = Inserts::new(&kind);
@@ -72,7 +75,14 @@ impl<T: Serialize> Bulk<T> {
     /// # Errors
     /// As [`Collection::insert_with_id`]; for documents added before, too, since they are committed together.
     pub fn insert_with_id(&mut self, id: impl Into<DocumentId>, value: &T) -> Result<()> {
-        self.waiting.add(&self.collection, id.into(), value)?;
+        let id = id.into();
+        match self.waiting.add(&self.collection, id.clone(), value) {
+            Err(error) if error.kind() == ErrorKind::TooLarge && self.waiting.len() > 0 => {
+                self.commit()?;
+                self.waiting.add(&self.collection, id, value)?;
+            }
+            added => added?,
+        }
         if self.waiting.len() >= DOCUMENTS || self.waiting.bytes() >= BYTES { self.commit() } else { Ok(()) }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::encoding::envelope::header::Header;
 use crate::encoding::key::census::{self, CensusKey};
 use crate::encoding::key::document;
 use crate::error::error::{Error, Result};
@@ -13,12 +14,13 @@ use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
 use crate::model::id::DocumentId;
 use crate::record::kind::{Declaration, Kind};
-use crate::storage::backend::{Direction, KeyRange, PageLimit};
+use crate::storage::backend::{Direction, KeyRange};
 use crate::storage::commit::commit::Durability;
 use crate::storage::commit::group::decode_counter;
 use crate::store::inner::Inner;
 use crate::store::session::Session;
 use crate::store::stats::CensusEntry;
+use crate::stored::entries::Entries;
 use crate::stored::read;
 use crate::stored::record::Record;
 use crate::stored::state::{Held, Walk};
@@ -58,7 +60,8 @@ impl<T> Collection<T> {
         &self.name
     }
 
-    /// A handle whose writes return when `durability` says, whatever the store's default is.
+    /// A handle whose writes return when `durability` says, whatever the store's default is. What is written in a transaction
+    /// is committed as the store's default says.
     ///
     /// ```
     /// # use pivotdb::{Durability, Store};
@@ -109,7 +112,9 @@ impl<T> Collection<T> {
             .with_document_kind(kind.name())
             .with_detail("schema version", schema_version)
         })?;
-        Ok(self.seen_as(Arc::new(seen)))
+        let seen = Arc::new(seen);
+        self.inner.registry.follow(&self.inner.catalog, &seen);
+        Ok(self.seen_as(seen))
     }
 
     /// How many documents the collection has: of the type's kind, or of every kind where it is untyped. Exact. Costs one look at each
@@ -129,26 +134,27 @@ impl<T> Collection<T> {
     /// # Errors
     /// When the store cannot be read.
     pub fn census(&self) -> Result<Vec<CensusEntry>> {
+        let held = self.held()?;
         let span = census::collection_span(self.number);
-        let mut range = KeyRange { start: span.start, end: Some(span.end) };
-        let walk = Walk::new(self.held()?, range.clone(), Direction::Forward)?;
-        walk.ended()?;
-        let mut entries = Vec::new();
-        loop {
-            let limit = PageLimit { entries: 512, bytes: 1 << 20 };
-            let page = walk.page(&range, limit)?;
-            for (key, value) in &page.entries {
-                let CensusKey { kind, stamp, .. } = CensusKey::parse(key)?;
-                let kind = self.inner.registry.resolve(&self.inner.catalog, kind)?;
-                let documents = u64::try_from(decode_counter(value)).unwrap_or(0);
-                let (collection, kind) = (self.name.to_string(), kind.name().to_string());
-                entries.push(CensusEntry { collection, kind, stamp, documents });
-            }
-            match page.entries.last() {
-                Some((last, _)) if !page.complete => range.start = [last, &[0][..]].concat(),
-                _ => return Ok(entries),
-            }
+        let all = KeyRange { start: span.start, end: Some(span.end) };
+        Walk::new(held.clone(), all, Direction::Forward)?.ended()?;
+        self.census_of(&held)
+    }
+
+    /// The census of one state. A transaction does not answer for it.
+    pub(crate) fn census_of(&self, held: &Held) -> Result<Vec<CensusEntry>> {
+        let within = |error: Error| error.in_collection(&self.name);
+        let mut counters = Entries::within(held, census::collection_span(self.number));
+        let mut census = Vec::new();
+        while let Some((key, value)) = counters.next().map_err(within)? {
+            let CensusKey { kind, stamp, .. } =
+                CensusKey::parse(&key).map_err(|error| within(error.into()))?;
+            let kind = self.inner.registry.resolve(&self.inner.catalog, kind).map_err(within)?;
+            let documents = u64::try_from(decode_counter(&value)).unwrap_or(0);
+            let (collection, kind) = (self.name.to_string(), kind.name().to_string());
+            census.push(CensusEntry { collection, kind, stamp, documents });
         }
+        Ok(census)
     }
 
     /// The same collection in another session of the store `inner`.
@@ -218,9 +224,14 @@ impl<T> Collection<T> {
 
     /// The kind of a record, if this handle sees it.
     pub(crate) fn sees(&self, record: &Record) -> Result<Option<Arc<Kind>>> {
+        self.sees_header(&record.header)
+    }
+
+    /// As [`sees`](Self::sees), where only the header is there.
+    pub(crate) fn sees_header(&self, header: &Header) -> Result<Option<Arc<Kind>>> {
         match &self.kind {
-            Some(kind) => Ok((kind.number() == record.header.kind).then(|| Arc::clone(kind))),
-            None => self.inner.registry.resolve(&self.inner.catalog, record.header.kind).map(Some),
+            Some(kind) => Ok((kind.number() == header.kind).then(|| Arc::clone(kind))),
+            None => self.inner.registry.resolve(&self.inner.catalog, header.kind).map(Some),
         }
     }
 
@@ -236,21 +247,15 @@ impl<T> Collection<T> {
 
     /// The kind of a new document.
     pub(crate) fn kind_of_new(&self) -> Result<Arc<Kind>> {
+        match &self.session {
+            Session::Live | Session::Transaction(_) => {}
+            Session::Snapshot(_) => return Err(read_only().with_collection(&self.name)),
+            Session::Foreign => return Err(foreign().with_collection(&self.name)),
+        }
         if let Some(kind) = &self.kind {
             return Ok(Arc::clone(kind));
         }
-        // Read outside of a transaction: it would conflict with every insert into the collection.
-        let now = Self { session: Session::Snapshot(Arc::new(self.inner.engine.snapshot())), ..self.clone() };
-        let mut names: Vec<_> = now.census()?.into_iter().map(|entry| entry.kind).collect();
-        names.dedup();
-        let kind = match names.as_slice() {
-            [] => self.inner.catalog.kind(&self.inner.engine, &self.name)?,
-            [only] => self.inner.catalog.kind(&self.inner.engine, only)?,
-            [_, _, ..] => {
-                let error = Error::new(ErrorKind::KindRequired, "the collection holds several kinds");
-                return Err(error.with_collection(&self.name).with_detail("kinds", names.join(", ")));
-            }
-        };
+        let kind = self.inner.catalog.kind(&self.inner.engine, &self.only_kind()?)?;
         let kind = self.inner.registry.resolve(&self.inner.catalog, kind)?;
         if !kind.is_declared() && !self.inner.catalog.recorded(kind.number()).is_empty() {
             let error = Error::new(
@@ -262,9 +267,25 @@ impl<T> Collection<T> {
         Ok(kind)
     }
 
+    /// The name of the collection's only kind, or of the collection where there is none yet.
+    fn only_kind(&self) -> Result<String> {
+        // A transaction that answered for what it reads here would conflict with every insert into the collection.
+        let census = self.census_of(&self.held()?)?;
+        let mut names: Vec<_> = census.into_iter().map(|entry| entry.kind).collect();
+        names.dedup();
+        match names.as_slice() {
+            [] => Ok(self.name.to_string()),
+            [only] => Ok(only.clone()),
+            [_, _, ..] => {
+                let error = Error::new(ErrorKind::KindRequired, "the collection holds several kinds");
+                Err(error.with_collection(&self.name).with_detail("kinds", names.join(", ")))
+            }
+        }
+    }
+
     /// `error`, with where it happened.
     pub(crate) fn at(&self, id: &DocumentId, error: Error) -> Error {
-        error.with_collection(&self.name).with_id(id)
+        error.in_document(&self.name, id)
     }
 }
 
@@ -296,20 +317,11 @@ impl Collection<Value> {
     ///
     /// # Errors
     /// `InvalidEvolution` when the steps contradict themselves, or do not begin with those declared before; `KindRequired`
-    /// when the collection holds several kinds.
+    /// when the collection holds several kinds; `InvalidOption` on the handle of a transaction or snapshot.
     pub fn evolve(&self, evolution: Evolution) -> Result<()> {
-        let mut names: Vec<_> = self.census()?.into_iter().map(|entry| entry.kind).collect();
-        names.dedup();
-        let name = match names.as_slice() {
-            [] => &*self.name,
-            [only] => only,
-            [_, _, ..] => {
-                let error = Error::new(ErrorKind::KindRequired, "the collection holds several kinds");
-                return Err(error.with_collection(&self.name).with_detail("kinds", names.join(", ")));
-            }
-        };
-        let inner = &self.inner;
-        let declaration = Declaration { kind: name, evolution: &evolution, element_keys: &[] };
+        self.check_live()?;
+        let (inner, name) = (&self.inner, self.only_kind()?);
+        let declaration = Declaration { kind: &name, evolution: &evolution, element_keys: &[] };
         inner.registry.declare(&inner.engine, &inner.catalog, declaration, true)?;
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Document<Value> {
     /// `Mismatch` when the body, as it was read, does not fit the type.
     pub fn cast<T: DeserializeOwned>(self) -> Result<Document<T>, Error> {
         let value =
-            self.view.decode().map_err(|error| error.with_id(&self.id).with_document_kind(&self.kind))?;
+            self.view.decode().map_err(|error| error.in_kind(&self.kind, self.stamp()).with_id(&self.id))?;
         Ok(Document { id: self.id, kind: self.kind, view: self.view, value })
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Inner {
     pub(crate) registry: Registry,
     pub(crate) insiders: Insiders,
     pub(crate) limits: Limits,
+    /// The largest commit, in bytes.
+    pub(crate) commit_limit: usize,
     pub(crate) durability: Durability,
     pub(crate) created: bool,
 }

@@ -8,6 +8,7 @@ use crate::encoding::body::ser::append_body;
 use crate::encoding::envelope::header::Header;
 use crate::encoding::envelope::record::{Draft, Sealed};
 use crate::encoding::key::census::CensusKey;
+use crate::encoding::key::document;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::model::id::DocumentId;
@@ -49,7 +50,7 @@ impl Inserts {
         self.ids.len()
     }
 
-    /// How many bytes their records have.
+    /// How many bytes the keys and values of their records have.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -66,7 +67,16 @@ impl Inserts {
             return Err(collection.at(&id, taken()));
         }
         let sealed = self.seal(collection, &key, value).map_err(|error| collection.at(&id, error))?;
-        self.bytes += sealed.head.len() + sealed.chunks.iter().map(Vec::len).sum::<usize>();
+        let chunk_key = if sealed.chunks.is_empty() { 0 } else { document::chunk_key(&key, 1).len() };
+        let chunks = sealed.chunks.iter().map(|chunk| chunk_key.saturating_add(chunk.len())).sum::<usize>();
+        let bytes =
+            [self.bytes, key.len(), sealed.head.len()].into_iter().fold(chunks, usize::saturating_add);
+        // At once, and not when they are committed: those that are to come may have no end.
+        let limit = collection.inner.commit_limit;
+        if bytes > limit {
+            return Err(collection.at(&id, StorageError::TooLarge { bytes, limit }.into()));
+        }
+        self.bytes = bytes;
         self.commit.check(key.as_slice(), Expected::Absent);
         write::put(&mut self.commit, key, sealed, 0);
         self.ids.push(id);

@@ -59,7 +59,12 @@ impl<T> Range<T> {
 impl<T: DeserializeOwned> Range<T> {
     fn find(&mut self) -> Result<Option<Document<T>>> {
         while let Some(scan) = self.scan()? {
-            let Some(found) = scan.next().transpose().inspect_err(|_| self.state = State::Ended)? else {
+            let found = scan.next().transpose();
+            let Some(found) = found.map_err(|error| {
+                self.state = State::Ended;
+                error.in_collection(self.collection.name())
+            })?
+            else {
                 self.state = State::Ended;
                 break;
             };

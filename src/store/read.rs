@@ -4,6 +4,7 @@ use std::ops::{Bound, RangeBounds};
 
 use serde::de::DeserializeOwned;
 
+use crate::encoding::envelope::record::Head;
 use crate::encoding::key::document;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
@@ -13,6 +14,7 @@ use crate::storage::backend::Direction;
 use crate::store::collection::Collection;
 use crate::store::document::Document;
 use crate::store::range::Range;
+use crate::store::session::Session;
 use crate::stored::read;
 use crate::stored::record::Record;
 use crate::stored::scan::Scan;
@@ -56,8 +58,10 @@ where
     {
         let ids: Vec<DocumentId> = ids.into_iter().map(Into::into).collect();
         let keys = ids.iter().map(|id| self.key(id)).collect::<Result<Vec<_>>>()?;
-        let state = self.held()?;
-        let values = state.get_many(&keys.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+        let within = |error: Error| error.in_collection(&self.name);
+        let state = self.held().map_err(within)?;
+        let values = state.get_many(&keys.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let values = values.map_err(|error| within(error.into()))?;
         let mut documents = Vec::with_capacity(ids.len());
         for ((id, key), value) in ids.into_iter().zip(&keys).zip(values) {
             let record = value.map(|value| read::with_chunks(&state, key, &value)).transpose();
@@ -119,18 +123,25 @@ where
 }
 
 impl<T> Collection<T> {
-    /// Whether there is a document with this id that the collection sees. Decodes nothing of its body.
+    /// Whether there is a document with this id that the collection sees. Reads its head only, and decodes nothing of its body.
     ///
     /// # Errors
-    /// When the store cannot be read or the document is damaged.
+    /// `InvalidId`; `Corrupt` when the head is damaged; and when the store cannot be read.
     pub fn exists(&self, id: impl Into<DocumentId>) -> Result<bool> {
         let id = id.into();
-        let latest =
-            read::latest(&self.inner.engine, &self.key(&id)?).map_err(|error| self.at(&id, error))?;
-        match latest.record {
-            Some(record) => Ok(self.sees(&record).map_err(|error| self.at(&id, error))?.is_some()),
-            None => Ok(false),
-        }
+        let key = self.key(&id)?;
+        self.head_is_seen(&key).map_err(|error| self.at(&id, error))
+    }
+
+    fn head_is_seen(&self, key: &[u8]) -> Result<bool> {
+        let value = if matches!(self.session, Session::Live) {
+            self.inner.insiders.check_outside()?;
+            self.inner.engine.read(key)?.value
+        } else {
+            self.held()?.get(key)?
+        };
+        let Some(value) = value else { return Ok(false) };
+        Ok(self.sees_header(&Head::decode(key, &value)?.header)?.is_some())
     }
 
     pub(crate) fn not_found(&self, id: &DocumentId) -> Error {
@@ -145,6 +156,8 @@ impl<T> Collection<T> {
     ) -> Result<Scan> {
         let span = document::id_span(self.number, from, to)
             .map_err(|error| Error::from(error).with_collection(&self.name))?;
-        Scan::new(self.held()?, span, direction)
+        self.held()
+            .and_then(|held| Scan::new(held, span, direction))
+            .map_err(|error| error.in_collection(&self.name))
     }
 }

@@ -1,21 +1,51 @@
 //! The kinds a program has to do with.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use crate::catalog::catalog::Catalog;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
+use crate::evolution::history::Recorded;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::commit::engine::Engine;
 
 /// Kinds by number: those the program has declared, and those that have been met in the store.
 #[derive(Debug, Default)]
-pub(crate) struct Registry(RwLock<HashMap<u32, Arc<Kind>>>);
+pub(crate) struct Registry {
+    kinds: RwLock<HashMap<u32, Entry>>,
+    /// Held while a kind is declared, so that of two declarations one is the first.
+    declaring: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    newest: Arc<Kind>,
+    /// The same kind as it was declared before, and as views see it, for as long as handles use them.
+    others: Vec<Weak<Kind>>,
+}
+
+impl Entry {
+    fn new(newest: Arc<Kind>) -> Self {
+        Self { newest, others: Vec::new() }
+    }
+
+    fn follow(&mut self, kind: &Arc<Kind>) {
+        self.others.retain(|other| other.strong_count() > 0);
+        self.others.push(Arc::downgrade(kind));
+    }
+
+    fn learn(&self, recorded: &[Recorded]) {
+        self.newest.learn(recorded.to_vec());
+        for kind in self.others.iter().filter_map(Weak::upgrade) {
+            kind.learn(recorded.to_vec());
+        }
+    }
+}
 
 impl Registry {
     /// Declares how a kind evolves. The same declaration twice is one; another one is refused, unless it `may_extend` the first
-    /// by further steps.
+    /// by further steps. Of a declaration that says more of lists than the first, both are kept: each handle has its own.
     pub(crate) fn declare(
         &self,
         engine: &Engine,
@@ -23,29 +53,44 @@ impl Registry {
         declaration: Declaration<'_>,
         may_extend: bool,
     ) -> Result<Arc<Kind>, Error> {
+        let _declaring = self.declaring.lock().unwrap_or_else(PoisonError::into_inner);
         let name = declaration.kind;
         let number = catalog.kind(engine, name)?;
         let named = |error: Error| error.with_document_kind(name);
         let kind = Kind::declared(number, declaration).map_err(named)?;
         if let Some(known) = self.get(number).filter(|known| known.is_declared()) {
             if known.current() == kind.current() {
-                return Ok(known);
+                if declaration.element_keys.is_empty() || known.element_keys() == kind.element_keys() {
+                    return Ok(known);
+                }
+            } else {
+                let extends =
+                    kind.steps().iter().any(|step| step.stamp == known.current()) || known.steps().is_empty();
+                if !(may_extend && extends) {
+                    return Err(named(Error::new(
+                        ErrorKind::InvalidEvolution,
+                        "the kind has been declared with other steps in this program",
+                    )));
+                }
             }
-            let extends =
-                kind.steps().iter().any(|step| step.stamp == known.current()) || known.steps().is_empty();
-            if !(may_extend && extends) {
-                return Err(named(Error::new(
-                    ErrorKind::InvalidEvolution,
-                    "the kind has been declared with other steps in this program",
-                )));
-            }
-            known.learn(kind.steps());
         }
-        catalog.record(engine, number, kind.steps())?;
-        kind.learn(catalog.recorded(number));
+        catalog.record(engine, number, kind.steps()).map_err(named)?;
         let kind = Arc::new(kind);
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(number, Arc::clone(&kind));
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = kinds.entry(number).or_insert_with(|| Entry::new(Arc::clone(&kind)));
+        let before = std::mem::replace(&mut entry.newest, Arc::clone(&kind));
+        entry.follow(&before);
+        entry.learn(&catalog.recorded(number));
         Ok(kind)
+    }
+
+    /// From now on `kind`, which a handle is about to use, learns what is recorded.
+    pub(crate) fn follow(&self, catalog: &Catalog, kind: &Arc<Kind>) {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = kinds.get_mut(&kind.number()) {
+            entry.follow(kind);
+        }
+        kind.learn(catalog.recorded(kind.number()));
     }
 
     /// The kind with this number, as declared or as the store knows it.
@@ -59,18 +104,19 @@ impl Registry {
         })?;
         let kind = Kind::stored(number, &name)?;
         kind.learn(catalog.recorded(number));
-        let mut kinds = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(kinds.entry(number).or_insert_with(|| Arc::new(kind))))
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(&kinds.entry(number).or_insert_with(|| Entry::new(Arc::new(kind))).newest))
     }
 
     /// Learns what has been recorded of a kind since it was declared or met.
     pub(crate) fn learn(&self, catalog: &Catalog, number: u32) {
-        if let Some(kind) = self.get(number) {
-            kind.learn(catalog.recorded(number));
+        if let Some(entry) = self.kinds.read().unwrap_or_else(PoisonError::into_inner).get(&number) {
+            entry.learn(&catalog.recorded(number));
         }
     }
 
     fn get(&self, number: u32) -> Option<Arc<Kind>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        kinds.get(&number).map(|entry| Arc::clone(&entry.newest))
     }
 }

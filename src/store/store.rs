@@ -13,6 +13,7 @@ use crate::store::collection::Collection;
 use crate::store::inner::Inner;
 use crate::store::stats::{CensusEntry, Stats};
 use crate::store::versioned::Versioned;
+use crate::stored::state::Held;
 
 /// An open store. A handle: cheap to clone, usable from any thread; the store closes with its last handle, or by
 /// [`close`](Self::close).
@@ -91,16 +92,18 @@ impl Store {
         self.inner.catalog.collections().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// How many documents the store holds, by collection, kind and stamp. Exact. Costs one look at each counter, however
+    /// How many documents the store holds, by collection, kind and stamp. Exact, and of one state of the store. Costs one look at each counter, however
     /// many documents there are.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// `InsideTransaction`, and when the store cannot be read.
     pub fn census(&self) -> Result<Vec<CensusEntry>> {
+        self.inner.insiders.check_outside()?;
+        let held = Held::Snapshot(Arc::new(self.inner.engine.snapshot()));
         let mut census = Vec::new();
         for (name, number) in self.inner.catalog.collections() {
             let collection = Collection::<Value>::new(Arc::clone(&self.inner), &name, number, None);
-            census.extend(collection.census()?);
+            census.extend(collection.census_of(&held)?);
         }
         Ok(census)
     }

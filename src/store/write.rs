@@ -46,8 +46,8 @@ struct Existing {
     view: View,
 }
 
-/// What is stored of a document after a change, and its kind.
-type Stored = (Arc<Kind>, Record);
+/// What is stored of a document after a change, as the program sees it, and its kind.
+type Stored = (Arc<Kind>, View);
 
 /// What becomes of a document.
 enum Change {
@@ -111,12 +111,25 @@ impl<T: Serialize> Collection<T> {
     pub fn overwrite(&self, id: impl Into<DocumentId>, value: &T) -> Result<Revision> {
         let id = id.into();
         let body = self.encode(&id, value)?;
-        let stored = self.change(&id, |existing| {
-            let kind = existing.map_or_else(|| self.kind_of_new(), |existing| Ok(existing.kind))?;
-            let rewritten = Rewritten { stamp: kind.current(), body: body.clone(), complement: Vec::new() };
-            Ok(Change::Write { kind, rewritten })
+        let stored = self.change_stored(&id, |record| {
+            let (kind, stamp) = match record {
+                Some(record) => {
+                    let kind = self.must_see(&id, record)?;
+                    let stamp = kind.shape_of(record.header.stamp);
+                    (kind, stamp)
+                }
+                None => {
+                    let kind = self.kind_of_new()?;
+                    let stamp = kind.current();
+                    (kind, stamp)
+                }
+            };
+            Ok(Change::Write {
+                kind,
+                rewritten: Rewritten { stamp, body: body.clone(), complement: Vec::new() },
+            })
         })?;
-        Ok(stored.map_or(Revision::FIRST, |(_, record)| record.header.revision))
+        Ok(revision(stored))
     }
 
     /// The body of `value`.
@@ -146,7 +159,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
                 self.difference(&id, existing, &before, &after)
             }
         })?;
-        Ok(stored.map_or(Revision::FIRST, |(_, record)| record.header.revision))
+        Ok(revision(stored))
     }
 
     /// Changes a document in place, and gives it as it is afterwards. `change` sees the newest state, and may be called
@@ -195,7 +208,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             self.difference(&id, existing, &before, &after)
         })?;
         match (changed, stored) {
-            (Some(value), Some((kind, record))) => self.as_written(id, &kind, record, value),
+            (Some(value), Some((kind, view))) => Ok(Document::new(id, Arc::clone(kind.name()), view, value)),
             _ => Err(self.not_found(&id)),
         }
     }
@@ -203,25 +216,19 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// Writes a document back that was read before, if nobody has written it since; and brings its revision up to date.
     ///
     /// # Errors
-    /// `Conflict` when somebody has; `NotFound` when it has been deleted; otherwise as [`update`](Self::update).
+    /// `Conflict` when somebody has, also by deleting it and inserting another one, and when it was read in a shape that is not that of
+    /// this handle; `NotFound` when it has been deleted; otherwise as [`update`](Self::update).
     pub fn replace(&self, document: &mut Document<T>) -> Result<()> {
         let id = document.id().clone();
         let stored = self.change(&id, |existing| {
             let existing = existing.ok_or_else(|| self.not_found(&id))?;
-            let found = existing.view.record().header.revision;
-            if found != document.revision() {
-                let error =
-                    Error::new(ErrorKind::Conflict, "the document has been written since it was read");
-                return Err(error.with_detail("read", document.revision()).with_detail("found", found));
-            }
+            check_same(document.view(), &existing.view)?;
             let before = to_body(&document.view().decode::<T>()?, self.inner.limits)?;
             let after = to_body(&document.value, self.inner.limits)?;
             self.difference(&id, existing, &before, &after)
         })?;
-        if let Some((kind, record)) = stored {
-            document.refresh(
-                View::of(&kind, &id, record, self.inner.limits).map_err(|error| self.at(&id, error))?,
-            );
+        if let Some((_, view)) = stored {
+            document.refresh(view);
         }
         Ok(())
     }
@@ -286,7 +293,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             self.difference(&id, existing, &before, &after)
         })?;
         match (patched, stored) {
-            (Some(value), Some((kind, record))) => self.as_written(id, &kind, record, value),
+            (Some(value), Some((kind, view))) => Ok(Document::new(id, Arc::clone(kind.name()), view, value)),
             _ => Err(self.not_found(&id)),
         }
     }
@@ -298,11 +305,6 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let edit = Edit { before, after, reread: &reread };
         let rewritten = rewrite(&kind, id, &view, &edit, limits)?;
         Ok(rewritten.map_or(Change::Keep, |rewritten| Change::Write { kind, rewritten }))
-    }
-
-    fn as_written(&self, id: DocumentId, kind: &Kind, record: Record, value: T) -> Result<Document<T>> {
-        let view = View::of(kind, &id, record, self.inner.limits).map_err(|error| self.at(&id, error))?;
-        Ok(Document::new(id, Arc::clone(kind.name()), view, value))
     }
 }
 
@@ -332,15 +334,13 @@ impl<T> Collection<T> {
         mut decide: impl FnMut(Option<Existing>) -> Result<Change>,
     ) -> Result<Option<Stored>> {
         self.change_stored(id, |record| {
-            let existing = match record {
-                Some(record) => {
-                    let kind = self.must_see(id, record)?;
-                    let view = View::of(&kind, id, record.clone(), self.inner.limits)?;
-                    Some(Existing { kind, view })
-                }
-                None => None,
-            };
-            decide(existing)
+            let Some(record) = record else { return decide(None) };
+            let kind = self.must_see(id, record)?;
+            let name = Arc::clone(kind.name());
+            let existing = View::of(&kind, id, record.clone(), self.inner.limits)
+                .map(|view| Existing { kind, view })
+                .and_then(|existing| decide(Some(existing)));
+            existing.map_err(|error| error.in_kind(&name, record.header.stamp))
         })
     }
 
@@ -360,7 +360,7 @@ impl<T> Collection<T> {
                         transaction.doom();
                     }
                 });
-                let (commit, after) = self.prepare(&key, record, change.map_err(at)?).map_err(at)?;
+                let (commit, after) = self.prepare(id, &key, record, change.map_err(at)?).map_err(at)?;
                 transaction.stage(commit).map_err(|error| at(error.into()))?;
                 return Ok(after);
             }
@@ -370,7 +370,7 @@ impl<T> Collection<T> {
         for _ in 0..TRIES {
             let Latest { read, record } = read::latest(&self.inner.engine, &key).map_err(at)?;
             let change = decide(record.as_ref()).map_err(at)?;
-            let (mut commit, after) = self.prepare(&key, record, change).map_err(at)?;
+            let (mut commit, after) = self.prepare(id, &key, record, change).map_err(at)?;
             if commit.writes.is_empty() {
                 return Ok(after);
             }
@@ -385,9 +385,10 @@ impl<T> Collection<T> {
         Err(at(error.with_detail("tries", TRIES)))
     }
 
-    /// The commit that makes `change`, and the record that is stored after it.
+    /// The commit that makes `change`, and what is stored after it; fails before the commit where the program could not read that.
     fn prepare(
         &self,
+        id: &DocumentId,
         key: &[u8],
         before: Option<Record>,
         change: Change,
@@ -396,8 +397,9 @@ impl<T> Collection<T> {
         let after = match change {
             Change::Keep => match before {
                 Some(record) => {
-                    let kind = self.inner.registry.resolve(&self.inner.catalog, record.header.kind)?;
-                    Some((kind, record))
+                    let kind = self.must_see(id, &record)?;
+                    let view = View::of(&kind, id, record, self.inner.limits)?;
+                    Some((kind, view))
                 }
                 None => None,
             },
@@ -418,7 +420,8 @@ impl<T> Collection<T> {
                     self.count_down(&mut commit, &record.header);
                 }
                 self.count_up(&mut commit, &header);
-                Some((kind, written))
+                let view = View::of(&kind, id, written, self.inner.limits)?;
+                Some((kind, view))
             }
         };
         Ok((commit, after))
@@ -436,6 +439,27 @@ impl<T> Collection<T> {
         let key = CensusKey { collection: self.number, kind: header.kind, stamp: header.stamp };
         commit.count(key.encode().as_slice(), delta);
     }
+}
+
+/// The revision of what is stored.
+fn revision(stored: Option<Stored>) -> Revision {
+    stored.map_or(Revision::FIRST, |(_, view)| view.record().header.revision)
+}
+
+/// Fails unless `found` is the document that was `read`, as it was, in the same shape. A document that was deleted and
+/// inserted again may have the same revision; it does not have the same times.
+fn check_same(read: &View, found: &View) -> Result<()> {
+    let (before, now) = (read.record().header, found.record().header);
+    let identity = |header: Header| (header.revision, header.kind, header.created, header.updated);
+    let message = if identity(before) != identity(now) {
+        "the document has been written since it was read"
+    } else if read.stamp() != found.stamp() {
+        "the document was read in another shape"
+    } else {
+        return Ok(());
+    };
+    let error = Error::new(ErrorKind::Conflict, message);
+    Err(error.with_detail("read", before.revision).with_detail("found", now.revision))
 }
 
 fn header_after(before: Option<&Record>, kind: u32, stamp: Stamp) -> Header {

@@ -6,6 +6,7 @@ mod calls;
 mod kinds;
 mod many;
 mod ranges;
+mod reviewed;
 #[cfg(feature = "sled")]
 mod rewriting;
 mod support;

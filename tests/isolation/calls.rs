@@ -192,3 +192,80 @@ fn a_transaction_has_a_bound() {
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert_eq!(values.count().unwrap(), 0);
 }
+
+/// `exists` looked at the store itself, whatever its handle was of.
+#[test]
+fn exists_is_of_the_state_its_handle_is_of() {
+    let (store, values) = store();
+    let (_other, foreign) = self::store();
+    let snapshot = store.snapshot().unwrap();
+    let then = snapshot.on(&values);
+    values.delete(1).unwrap();
+    assert!(then.exists(1).unwrap());
+    let tx = store.begin().unwrap();
+    let mine = tx.on(&values);
+    mine.insert_with_id(2, &json!(2)).unwrap();
+    assert!(mine.exists(2).unwrap() && !values.exists(2).unwrap());
+    assert!(!mine.exists(3).unwrap());
+    values.insert_with_id(3, &json!(3)).unwrap();
+    assert_eq!(tx.on(&foreign).exists(1).unwrap_err().kind(), ErrorKind::InvalidOption);
+    assert!(tx.commit().unwrap_err().is_conflict(), "what exists has told is a read");
+    assert_eq!(mine.exists(1).unwrap_err().kind(), ErrorKind::TransactionClosed);
+    let inside = store.transaction(|_| Ok(values.exists(1).map(drop).unwrap_err().kind())).unwrap();
+    assert_eq!(inside, ErrorKind::InsideTransaction);
+}
+
+/// A bulk load on a transaction's handle said it was on the medium when nothing had been committed; `evolve` committed at once.
+#[test]
+fn what_commits_by_itself_is_refused_within_transactions_and_snapshots() {
+    let (store, values) = store();
+    let steps = pivotdb::Evolution::new().step("one", [pivotdb::Op::rename("a", "b")]);
+    let tx = store.begin().unwrap();
+    let snapshot = store.snapshot().unwrap();
+    for handle in [tx.on(&values), snapshot.on(&values)] {
+        assert_eq!(handle.bulk().map(drop).unwrap_err().kind(), ErrorKind::InvalidOption);
+        assert_eq!(handle.evolve(steps.clone()).unwrap_err().kind(), ErrorKind::InvalidOption);
+    }
+}
+
+/// An untyped insert asked the store what kinds there are, and not the transaction that had just written one.
+#[test]
+fn an_untyped_insert_sees_the_kinds_its_transaction_has_written() {
+    let store = Store::memory().unwrap();
+    let typed = store.collection_with::<Value>("users", "user", &pivotdb::Evolution::new()).unwrap();
+    let untyped = store.documents("users").unwrap();
+    store
+        .transaction(|tx| {
+            tx.on(&typed).insert_with_id(1, &json!(1))?;
+            tx.on(&untyped).insert_with_id(2, &json!(2))
+        })
+        .unwrap();
+    assert_eq!(untyped.require(2).unwrap().kind(), "user");
+}
+
+/// Each collection was counted in a state of its own.
+#[test]
+fn a_census_of_the_store_is_of_one_state() {
+    let store = Store::memory().unwrap();
+    let (left, right) = (store.documents("left").unwrap(), store.documents("right").unwrap());
+    left.insert_with_id(1, &json!(1)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..3_000 {
+                let (from, to) = if n % 2 == 0 { (&left, &right) } else { (&right, &left) };
+                store
+                    .transaction(|tx| {
+                        tx.on(from).delete(1)?;
+                        tx.on(to).insert_with_id(1, &json!(1))
+                    })
+                    .unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            let census = store.census().unwrap();
+            assert_eq!(census.iter().map(|entry| entry.documents).sum::<u64>(), 1, "{census:?}");
+        }
+    });
+}
