@@ -268,4 +268,100 @@ fn a_census_of_the_store_is_of_one_state() {
             assert_eq!(census.iter().map(|entry| entry.documents).sum::<u64>(), 1, "{census:?}");
         }
     });
+
+#[test]
+fn iterating_does_not_meet_what_the_loop_writes() {
+    let store = Store::memory().unwrap();
+    let values = store.documents("values").unwrap();
+    for n in 0..100 {
+        values.insert_with_id(n, &json!(n)).unwrap();
+    }
+    for reversed in [false, true] {
+        let tx = store.begin().unwrap();
+        let mine = tx.on(&values);
+        mine.insert_with_id(1000, &json!("before")).unwrap();
+        let all = if reversed { mine.iter().reversed() } else { mine.iter() };
+        let mut seen = 0;
+        for value in all.take(1000) {
+            let value = value.unwrap();
+            assert_ne!(*value, json!("after"));
+            seen += 1;
+            mine.insert_with_id(10_000 + seen, &json!("after")).unwrap();
+            mine.insert_with_id(-seen, &json!("after")).unwrap();
+            mine.put(2000, &json!("after")).unwrap();
+            mine.delete(1000).unwrap();
+            if seen > 500 {
+                break;
+            }
+        }
+        tx.rollback();
+        assert_eq!(seen, 101, "the state at the first use, the transaction's own writes included");
+    }
+}
+
+#[test]
+fn the_closure_does_not_commit_by_itself() {
+    let (store, values) = store();
+    let error = store
+        .transaction(|tx| {
+            tx.on(&values).delete(1)?;
+            tx.commit()
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InsideTransaction);
+    assert!(values.exists(1).unwrap());
+    let error = store.transaction(|tx| Ok(tx.rollback())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TransactionClosed);
+}
+
+#[test]
+fn a_conflict_that_would_be_met_again_is_not_repeated() {
+    let (store, values) = store();
+    let mut stale = values.require(1).unwrap();
+    values.update(1, |one| one["n"] = json!(2)).unwrap();
+    let mut runs = 0;
+    let error = store
+        .transaction(|tx| {
+            runs += 1;
+            tx.on(&values).replace(&mut stale)
+        })
+        .unwrap_err();
+    assert!(error.is_conflict());
+    assert_eq!(runs, 1, "the document was read outside: reading inside again changes nothing");
+}
+
+#[test]
+fn an_update_does_not_disturb_a_count() {
+    let (store, values) = store();
+    let tx = store.begin().unwrap();
+    let count = tx.on(&values).count().unwrap();
+    tx.on(&values).put("count", &json!(count)).unwrap();
+    values.update(1, |one| one["n"] = json!(2)).unwrap();
+    tx.commit().unwrap();
+}
+
+#[test]
+fn a_snapshot_past_the_bound_expires_and_a_get_does_not() {
+    let store = Store::builder().overlay_limit(1000).memory().unwrap();
+    let values = store.documents("values").unwrap();
+    values.insert_with_id(1, &json!("x".repeat(600))).unwrap();
+    let (snapshot, tx) = (store.snapshot().unwrap(), store.begin().unwrap());
+    for n in 0..3 {
+        values.overwrite(1, &json!(n.to_string().repeat(600))).unwrap();
+        values.insert_with_id(10 + n, &json!("x".repeat(600))).unwrap();
+    }
+    let then = snapshot.on(&values);
+    let kinds = [
+        then.get(1).map(drop).unwrap_err().kind(),
+        then.exists(1).map(drop).unwrap_err().kind(),
+        then.count().map(drop).unwrap_err().kind(),
+        then.get_many([1, 2]).map(drop).unwrap_err().kind(),
+        then.iter().next().unwrap().map(drop).unwrap_err().kind(),
+        tx.on(&values).get(1).map(drop).unwrap_err().kind(),
+        tx.on(&values).insert(&json!(1)).map(drop).unwrap_err().kind(),
+    ];
+    assert_eq!(kinds, [ErrorKind::SnapshotExpired; 7]);
+    assert!(values.get(1).unwrap().is_some());
+    drop((snapshot, tx));
+    assert_eq!((store.stats().unwrap().overlay_bytes, store.stats().unwrap().snapshots), (0, 0));
 }
