@@ -104,15 +104,15 @@ impl Builder {
         self
     }
 
-    /// How often [buffered](Durability::Buffered) commits are put on the medium. At most about twice this much time of them is lost
-    /// in a power cut: commits are held back while the medium is further behind. Default: 100 ms.
+    /// How often [buffered](Durability::Buffered) commits are put on the medium. A power cut takes those acknowledged during at most twice
+    /// this time: further ones are held back while the medium is behind. Default: 100 ms.
     pub fn buffered_window(mut self, window: Duration) -> Self {
         self.options.buffered_window = window.min(LONGEST);
         self
     }
 
     /// How long a sync of the disk may take. Past it the store is poisoned, and everybody who waits is told that the outcome is not
-    /// known. Default: 30 s.
+    /// known. Whatever hangs, [`Store::close`] ends within a few times this. Default: 30 s.
     pub fn sync_deadline(mut self, deadline: Duration) -> Self {
         self.options.sync_deadline = deadline.min(LONGEST);
         self

@@ -21,7 +21,7 @@ use crate::store::inner::Inner;
 use crate::store::session::Session;
 use crate::store::stats::CensusEntry;
 use crate::stored::entries::Entries;
-use crate::stored::read;
+use crate::stored::read::{self, Latest};
 use crate::stored::record::Record;
 use crate::stored::state::{Held, Walk};
 
@@ -36,6 +36,8 @@ pub struct Collection<T> {
     /// `None`: of every kind.
     pub(crate) kind: Option<Arc<Kind>>,
     pub(crate) durability: Durability,
+    /// Whether reads wait until what they have seen is on the medium.
+    durable_reads: bool,
     pub(crate) session: Session,
     value: PhantomData<fn() -> T>,
 }
@@ -49,6 +51,7 @@ impl<T> Collection<T> {
             number,
             kind,
             durability,
+            durable_reads: false,
             session: Session::Live,
             value: PhantomData,
         }
@@ -75,6 +78,33 @@ impl<T> Collection<T> {
     #[must_use]
     pub fn with_durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// A handle whose reads wait until what they give is on the medium. Others see a commit as soon as it is made, which is
+    /// before it is durable: whoever acts on what he has read where no power cut can take it back, such as on a message sent or money
+    /// paid out, reads so.
+    ///
+    /// A read waits for everything that had been committed when it was made, which costs a sync of the disk, shared with whoever
+    /// waits at the moment, or nothing where that has been synced already. In a snapshot and in a transaction it waits for what
+    /// that has seen. A store in memory waits for nothing.
+    ///
+    /// ```
+    /// # use pivotdb::Store;
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// let orders = store.documents("orders")?.durable_reads();
+    /// orders.insert_with_id(1, &json!({"paid": true}))?;
+    /// assert_eq!(orders.require(1)?["paid"], true);
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Reads through it give `CommitOutcomeUnknown` when the sync fails, or had failed before: what was read may then be gone when the
+    /// store is opened again.
+    #[must_use]
+    pub fn durable_reads(mut self) -> Self {
+        self.durable_reads = true;
         self
     }
 
@@ -176,6 +206,7 @@ impl<T> Collection<T> {
             number: self.number,
             kind: self.kind.clone(),
             durability: self.durability,
+            durable_reads: self.durable_reads,
             session: self.session.clone(),
             value: PhantomData,
         }
@@ -183,6 +214,13 @@ impl<T> Collection<T> {
 
     /// The state that reads of more than one key are of.
     pub(crate) fn held(&self) -> Result<Held> {
+        let held = self.state()?;
+        self.wait_durable(held.sequence()?)?;
+        Ok(held)
+    }
+
+    /// The same, durable or not.
+    fn state(&self) -> Result<Held> {
         match &self.session {
             Session::Live => {
                 self.inner.insiders.check_outside()?;
@@ -192,6 +230,14 @@ impl<T> Collection<T> {
             Session::Transaction(transaction) => Ok(Held::Transaction(Arc::clone(transaction))),
             Session::Foreign => Err(foreign()),
         }
+    }
+
+    /// Waits, where the handle's reads shall be durable, until the commits up to `sequence` are.
+    pub(crate) fn wait_durable(&self, sequence: u64) -> Result<()> {
+        if self.durable_reads {
+            self.inner.engine.wait_durable(sequence)?;
+        }
+        Ok(())
     }
 
     /// Fails where the handle does not write to the store directly.
@@ -212,7 +258,9 @@ impl<T> Collection<T> {
     pub(crate) fn fetch(&self, key: &[u8]) -> Result<Option<Record>> {
         if matches!(self.session, Session::Live) {
             self.inner.insiders.check_outside()?;
-            return Ok(read::latest(&self.inner.engine, key)?.record);
+            let Latest { read, record } = read::latest(&self.inner.engine, key)?;
+            self.wait_durable(read.sequence)?;
+            return Ok(record);
         }
         read::at(&self.held()?, key)
     }
@@ -270,7 +318,7 @@ impl<T> Collection<T> {
     /// The name of the collection's only kind, or of the collection where there is none yet.
     fn only_kind(&self) -> Result<String> {
         // A transaction that answered for what it reads here would conflict with every insert into the collection.
-        let census = self.census_of(&self.held()?)?;
+        let census = self.census_of(&self.state()?)?;
         let mut names: Vec<_> = census.into_iter().map(|entry| entry.kind).collect();
         names.dedup();
         match names.as_slice() {

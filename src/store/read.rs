@@ -136,7 +136,9 @@ impl<T> Collection<T> {
     fn head_is_seen(&self, key: &[u8]) -> Result<bool> {
         let value = if matches!(self.session, Session::Live) {
             self.inner.insiders.check_outside()?;
-            self.inner.engine.read(key)?.value
+            let read = self.inner.engine.read(key)?;
+            self.wait_durable(read.sequence)?;
+            read.value
         } else {
             self.held()?.get(key)?
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
-use crate::storage::commit::commit::Durability;
+use crate::storage::commit::commit::{Commit, Durability};
 use crate::storage::commit::transaction::Transaction as Bytes;
 use crate::store::collection::Collection;
 use crate::store::inner::Inner;
@@ -73,18 +73,21 @@ impl Store {
     ) -> Result<R, E> {
         for tries in 1..=TRIES {
             let transaction = self.begin()?;
+            let begun_at = self.inner().engine.published();
             let outcome = {
                 let _inside = self.inner().insiders.enter();
                 work(&transaction)
             };
             let doomed = transaction.bytes.is_doomed();
             match outcome {
-                Ok(result) => match transaction.commit() {
-                    Ok(()) => return Ok(result),
+                Ok(result) => match transaction.finish(|_| {}) {
+                    Ok(_) => return Ok(result),
                     Err(error) if !error.is_conflict() => return Err(error.into()),
                     Err(_) => {}
                 },
                 Err(error) if !doomed => return Err(error),
+                // What it has met a conflict with was read elsewhere. It would meet it again.
+                Err(error) if self.inner().engine.published() == begun_at => return Err(error),
                 Err(_) => {}
             }
             if tries > PATIENT_TRIES {
@@ -118,22 +121,26 @@ impl Transaction {
     /// Makes the writes, if everything that was read is still so.
     ///
     /// # Errors
-    /// `Conflict` when it is not; `TransactionClosed`; and what a commit can fail with. In every case but `CommitOutcomeUnknown` nothing
-    /// has been written.
+    /// `Conflict` when it is not; `TransactionClosed`; `InsideTransaction` within the closure of [`Store::transaction`], which commits by itself; and
+    /// what a commit can fail with. In every case but `CommitOutcomeUnknown` nothing has been written.
     pub fn commit(&self) -> Result<()> {
-        let mut ended = self.bytes.end()?;
-        let commit = std::mem::take(&mut ended.commit);
-        if commit.keys() == 0 {
-            // What was read is one state of the store: that the state is no longer the newest takes nothing from it.
-            return Ok(());
-        }
-        match self.inner.engine.commit(commit, self.durability) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.inner.insiders.check_outside()?;
+        self.finish(|_| {}).map(drop)
     }
 
-    /// Gives the writes up.
+    /// Commits what `alter` makes of it, and gives the sequence at which everything it has read was so.
+    pub(crate) fn finish(&self, alter: impl FnOnce(&mut Commit)) -> Result<u64> {
+        let mut ended = self.bytes.end()?;
+        let mut commit = std::mem::take(&mut ended.commit);
+        alter(&mut commit);
+        if commit.keys() == 0 {
+            // What was read is one state of the store: that the state is no longer the newest takes nothing from it.
+            return Ok(ended.sequence());
+        }
+        Ok(self.inner.engine.commit(commit, self.durability)?)
+    }
+
+    /// Gives the writes up. Within the closure of [`Store::transaction`], return an error instead.
     pub fn rollback(&self) {
         // Ended already: there is nothing left to give up.
         let _ = self.bytes.end();

@@ -38,6 +38,16 @@ pub(crate) enum Held {
     Transaction(Arc<Transaction>),
 }
 
+impl Held {
+    /// The last commit it sees.
+    pub(crate) fn sequence(&self) -> Result<u64, StorageError> {
+        match self {
+            Self::Snapshot(snapshot) => Ok(snapshot.sequence()),
+            Self::Transaction(transaction) => transaction.sequence(),
+        }
+    }
+}
+
 impl State for Held {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
         match self {

@@ -1,10 +1,11 @@
 //! For the tests of programs that use or extend this crate: what a [backend](crate::backend::Backend) must do, checked with
-//! one call, and a backend that fails when it is told to.
+//! one call, a backend that fails when it is told to, and weaker isolation for tests of isolation to catch.
 
 pub mod conformance;
 pub mod fault;
 #[cfg(test)]
 mod flawed;
+pub mod isolation;
 mod numbers;
 mod obligations;
 mod scratch;

@@ -268,6 +268,7 @@ fn a_census_of_the_store_is_of_one_state() {
             assert_eq!(census.iter().map(|entry| entry.documents).sum::<u64>(), 1, "{census:?}");
         }
     });
+}
 
 #[test]
 fn iterating_does_not_meet_what_the_loop_writes() {

@@ -4,3 +4,5 @@
 
 mod anomalies;
 mod calls;
+#[cfg(feature = "testing")]
+mod durable;

@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::ranges::Ranges;
 
-/// When a commit returns.
+/// When a commit returns. Either way others see it as soon as it is made;
+/// [`durable_reads`](crate::Collection::durable_reads) waits until it is also durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Durability {
     /// After the commit is on the medium: it survives a killed process and a power cut. Costs a sync of the
     /// disk, shared with whoever commits at the same moment.
     #[default]
     Immediate,
-    /// After the commit is visible. It reaches the medium within about twice the
-    /// [buffered window](crate::Builder::buffered_window), sooner after a [flush](crate::Store::flush); until then a power
-    /// cut or a killed process can undo it, always together with everything committed after it.
+    /// After the commit is visible. A killed process or a power cut can undo it, always together with everything committed
+    /// after it. The store begins to sync at least once in every [buffered window](crate::Builder::buffered_window), and
+    /// earlier for a commit that is [`Immediate`](Self::Immediate) or a [flush](crate::Store::flush); while a sync takes longer, it holds buffered
+    /// commits back. So what is missing in the end is never more than what was acknowledged during two windows.
     Buffered,
 }
 
@@ -28,6 +30,10 @@ pub(crate) enum Class {
     /// It does not: it says the same in other bytes, as when documents are rewritten at a newer stamp or an index is built. It
     /// invalidates nobody's reads, except of keys that the reader writes as well, since such a write was made from the old
     /// bytes. It is itself refused if anything it has read has changed, in whatever class.
+    #[cfg_attr(
+        not(any(test, feature = "testing")),
+        expect(dead_code, reason = "settling and index builds are its first users")
+    )]
     Neutral,
 }
 

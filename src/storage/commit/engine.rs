@@ -106,6 +106,12 @@ impl Engine {
         Ok(sequence)
     }
 
+    /// The backend, past everything that keeps readers from seeing half of a commit.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn unshielded(&self) -> Result<Arc<dyn Backend>, StorageError> {
+        self.shared.own_backend()
+    }
+
     /// The last sequence that readers see.
     pub(crate) fn published(&self) -> u64 {
         self.shared.published()

@@ -47,7 +47,14 @@ pub(crate) struct Own {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) commit: Commit,
-    _snapshot: Snapshot,
+    snapshot: Snapshot,
+}
+
+impl Ended {
+    /// The last commit it has seen.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.snapshot.sequence()
+    }
 }
 
 impl Transaction {
@@ -61,6 +68,11 @@ impl Transaction {
             doomed: false,
         };
         Self { limit: shared.options.commit_bytes, state: Mutex::new(Some(state)) }
+    }
+
+    /// The last commit it sees.
+    pub(crate) fn sequence(&self) -> Result<u64, StorageError> {
+        self.with(|state| Ok(state.snapshot.sequence()))
     }
 
     /// What `key` holds here. The commit fails if it has changed by then.
@@ -155,7 +167,7 @@ impl Transaction {
         });
         let (writes, deltas) = (Arc::unwrap_or_clone(own.writes), Arc::unwrap_or_clone(own.deltas));
         let commit = Commit { reads, writes, deltas, ..Commit::default() };
-        Ok(Ended { commit, _snapshot: snapshot })
+        Ok(Ended { commit, snapshot })
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> Result<T, StorageError>) -> Result<T, StorageError> {
