@@ -6,9 +6,8 @@
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
-use pivotdb::{DocumentId, Evolution, Function, Op, Store, Versioned};
+use pivotdb::{DocumentId, Evolution, Op, Store, To, Versioned};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// What a user was at first.
 #[derive(Serialize, Deserialize)]
@@ -45,41 +44,9 @@ impl Versioned for User {
 
     fn evolution() -> Evolution {
         Evolution::new()
-            .step("split name", split_name()) // 2
+            .step("split name", Op::split("name", " ", ["first", "last"])) // 2
             .step("phone to contact", Op::move_field("phone", "contact.phone")) // 3
-            .step("age is a number", age_is_a_number()) // 4
-    }
-}
-
-/// What no op expresses is a function, with a way back for those who still run the former program.
-fn split_name() -> Function {
-    Function::new("split name at the first space", |user: &mut Value, _| {
-        let name = user["name"].take();
-        let name = name.as_str().ok_or("name is no text")?;
-        let (first, last) = name.split_once(' ').unwrap_or((name, ""));
-        user["first"] = first.into();
-        user["last"] = last.into();
-        remove(user, &["name"]);
-        Ok::<(), &str>(())
-    })
-    .down(|user: &mut Value, _| {
-        let name = [&user["first"], &user["last"]].map(|part| part.as_str().unwrap_or_default());
-        user["name"] = name.join(" ").trim_end().into();
-        remove(user, &["first", "last"]);
-    })
-}
-
-fn age_is_a_number() -> Function {
-    Function::new("parse age", |user: &mut Value, _| {
-        let age = user["age"].as_str().and_then(|age| age.trim().parse::<u32>().ok());
-        user["age"] = age.unwrap_or(0).into();
-    })
-    .down(|user: &mut Value, _| user["age"] = user["age"].to_string().into())
-}
-
-fn remove(user: &mut Value, fields: &[&str]) {
-    if let Some(user) = user.as_object_mut() {
-        user.retain(|field, _| !fields.contains(&field.as_str()));
+            .step("age is a number", Op::convert("age", To::Integer).or(0)) // 4
     }
 }
 

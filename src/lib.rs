@@ -56,6 +56,7 @@
 //! | change several documents together | [`Store::transaction`], [`Transaction`] |
 //! | read one state while others write | [`Store::snapshot`], [`Snapshot`], [`Collection::iter`] |
 //! | load many documents | [`Collection::insert_many`], [`Collection::bulk`] |
+//! | import and export lines of JSON | [`Import`], [`Export`], and [what the lines are](documentation::ndjson) |
 //! | read documents as an older program does | [`Collection::view`] |
 //! | handle errors | [`Error`], [`ErrorKind`], [`Context`] |
 //! | know what is on the disk, and why | [the format](documentation::format), [design notes](documentation::design) |

@@ -55,9 +55,21 @@ pub(crate) fn up(number: usize, kind: Kind, document: &mut Document) {
     }
 }
 
-/// A document of program `number` as one of program `number - 1`: the last two pivots, which are rolled back.
+/// A document of program `number` as one of program `number - 1`: the last three pivots, which are rolled back.
 pub(crate) fn down(number: usize, kind: Kind, document: &mut Document) {
     match (number, kind) {
+        (4, Kind::Package) => {
+            let spec = [text(document.remove("name")), text(document.remove("version"))].join("@");
+            document.insert("spec".into(), spec.into());
+        }
+        (4, Kind::Target) => {
+            let path = [text(document.remove("directory")), text(document.remove("file"))].join("/");
+            document.insert("path".into(), path.trim_start_matches('/').into());
+        }
+        (4, Kind::Dependency) => {
+            let requirement = text(document.remove("operator")) + &text(document.remove("version"));
+            document.insert("requirement".into(), requirement.into());
+        }
         (5, Kind::Package) => scatter(document, "about", &ABOUT),
         (5, Kind::Target) => scatter(document, "checks", &CHECKS),
         (5, Kind::Dependency) => scatter(document, "activation", &ACTIVATION),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::Instant;
 
-use pivotdb::{DocumentId, Error, ErrorKind, Evolution, Import, Store};
+use pivotdb::{DocumentId, Error, ErrorKind, Evolution, Import, Plan, StepContext, Store};
 use serde_json::Value;
 
 use crate::arguments::Input;
@@ -38,7 +38,7 @@ pub(crate) fn run(path: &Path, input: &Input, copies: usize) -> Failable {
     let text = fs::read_to_string(&input.steps).map_err(|error| name(&input.steps, &error))?;
     Evolution::from_json(&text).map_err(|error| name(&input.steps, &error))?;
     let file: Value = serde_json::from_str(&text)?;
-    let steps = steps(&file)?;
+    let steps = steps(&file);
 
     let documents = load(path, &input.documents, copies).map_err(|error| name(&input.documents, &error))?;
     let mut pivots = Pivots { path, file: &file, documents, rewritten: 0 };
@@ -48,7 +48,7 @@ pub(crate) fn run(path: &Path, input: &Input, copies: usize) -> Failable {
         let last = number + 1 == steps.len();
         let before: Option<Vec<_>> =
             last.then(|| pivots.documents.iter().map(|document| document.seen.clone()).collect());
-        pivots.migrate(*step);
+        pivots.migrate(number, step)?;
         pivots.visit(number + 1, &format!("{} {}", number + 2, step.name), true, u32::MAX)?;
         if let Some(before) = before {
             // What the newer program has written is read by inverse ops, whose answers this example does not predict.
@@ -96,14 +96,31 @@ fn load(path: &Path, file: &Path, copies: usize) -> Failable<Vec<Expected>> {
 }
 
 impl Pivots<'_> {
-    fn migrate(&mut self, step: Step<'_>) {
-        for document in &mut self.documents {
-            if let Ok(value) = &mut document.seen
-                && step.apply(value).is_err()
-            {
-                document.seen = Err(step.name.to_owned());
+    /// Carries step `number` out on every document, outside of the store: by this example's own interpreter, or, where an op is
+    /// unknown to that, by PivotDB's plans, which know no store.
+    fn migrate(&mut self, number: usize, step: &Step<'_>) -> Failable {
+        let evolution = self.evolution(number + 1)?;
+        let version = u32::try_from(number + 1)?;
+        let plan = Plan::between(&evolution, COLLECTION, version, version + 1)?;
+        for Expected { id, seen, .. } in &mut self.documents {
+            let Ok(value) = seen else { continue };
+            let failed = if step.is_known() {
+                step.apply(value).is_err()
+            } else {
+                let context = StepContext::new(COLLECTION, id);
+                plan.apply(value.take(), &context).map(|applied| *value = applied).is_err()
+            };
+            if failed {
+                *seen = Err(step.name.to_owned());
             }
         }
+        Ok(())
+    }
+
+    /// The first steps of the file.
+    fn evolution(&self, steps: usize) -> Failable<Evolution> {
+        let steps = self.file.as_array().and_then(|all| all.get(..steps)).unwrap_or_default();
+        Ok(Evolution::from_json(&Value::from(steps).to_string())?)
     }
 
     /// Takes other bodies for those that must be seen; gives the former ones.
@@ -118,8 +135,7 @@ impl Pivots<'_> {
         let start = Instant::now();
         let store = Store::open(self.path)?;
         let collection = store.documents(COLLECTION)?;
-        let known = self.file.as_array().and_then(|all| all.get(..steps)).unwrap_or_default();
-        collection.evolve(Evolution::from_json(&Value::from(known).to_string())?)?;
+        collection.evolve(self.evolution(steps)?)?;
         let open = start.elapsed();
         let before = State::of(&store)?;
 

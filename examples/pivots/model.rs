@@ -19,25 +19,30 @@ pub(crate) struct Expected {
     /// Of the program that wrote it last.
     pub(crate) schema_version: u32,
     pub(crate) revision: u64,
-    /// The program that is running cannot be shown the document: `body` is in the shape of the next program.
+    /// While an earlier program runs: what the newest program must see again, and with it what the earlier one's shape has no room for.
+    pub(crate) newest: Option<Map<String, Value>>,
+    /// The program that is running cannot be shown the document.
     pub(crate) unreadable: bool,
 }
 
 impl Model {
-    /// Migrates every document to program `number`, from the one before.
+    /// Migrates every document to program `number`: from the one before, or from wherever it was rolled back to.
     pub(crate) fn up(&mut self, number: usize) {
         for expected in self.documents.values_mut() {
-            if !std::mem::take(&mut expected.unreadable) {
-                eager::up(number, expected.kind, &mut expected.body);
+            expected.unreadable = false;
+            match expected.newest.take() {
+                Some(newest) => expected.body = newest,
+                None => eager::up(number, expected.kind, &mut expected.body),
             }
         }
     }
 
-    /// Migrates every document back, from program `number` to the one before; except for those stored at `unreadable` or later.
-    pub(crate) fn down(&mut self, number: usize, unreadable: u32) {
+    /// Rolls every document back from program `from` to program `to`; except for those that are `unreadable` there.
+    pub(crate) fn down(&mut self, from: usize, to: usize, unreadable: fn(&Expected) -> bool) {
         for expected in self.documents.values_mut() {
-            expected.unreadable = expected.schema_version >= unreadable;
-            if !expected.unreadable {
+            expected.newest = Some(expected.body.clone());
+            expected.unreadable = unreadable(expected);
+            for number in (to + 1..=from).rev() {
                 eager::down(number, expected.kind, &mut expected.body);
             }
         }

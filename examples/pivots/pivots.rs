@@ -85,9 +85,10 @@ impl Pivots {
             return Err("a document is no object".into());
         };
         self.originals.insert(id.clone(), body.clone());
-        self.model
-            .documents
-            .insert(id, Expected { kind, body, schema_version: 1, revision: 1, unreadable: false });
+        self.model.documents.insert(
+            id,
+            Expected { kind, body, schema_version: 1, revision: 1, newest: None, unreadable: false },
+        );
         Ok(())
     }
 
@@ -95,15 +96,21 @@ impl Pivots {
         self.model.documents.len()
     }
 
-    /// The next program takes over.
+    /// The next program takes over, or the one that was rolled back from.
     pub(crate) fn forward<P: Program>(&mut self, pivot: &str, edit: &[usize]) -> Failable {
         self.model.up(P::NUMBER);
         self.visit::<P>(pivot, edit)
     }
 
-    /// An earlier program, `P`, takes over, which cannot read what was stored at the schema version `unreadable`.
-    pub(crate) fn back<P: Program>(&mut self, pivot: &str, edit: &[usize], unreadable: u32) -> Failable {
-        self.model.down(P::NUMBER + 1, unreadable);
+    /// An earlier program, `P`, takes over from program `from`; there is no way back to it for some documents.
+    pub(crate) fn back<P: Program>(
+        &mut self,
+        from: usize,
+        pivot: &str,
+        edit: &[usize],
+        unreadable: fn(&Expected) -> bool,
+    ) -> Failable {
+        self.model.down(from, P::NUMBER, unreadable);
         self.visit::<P>(pivot, edit)
     }
 
@@ -229,6 +236,9 @@ impl Pivots {
         }
         let before = expected.body.clone();
         eager::edit(P::NUMBER, kind, &mut expected.body);
+        if let Some(newest) = &mut expected.newest {
+            eager::edit(P::NUMBER, kind, newest);
+        }
         if expected.body != before {
             expected.revision += 1;
             expected.schema_version = expected.schema_version.max(P::SCHEMA_VERSION);

@@ -54,10 +54,11 @@ pub(crate) fn place(error: &Error) -> (ErrorKind, u64, u64) {
 
 /// The first steps of one evolution.
 pub(crate) fn evolution(steps: usize) -> Evolution {
-    use pivotdb::{Function, Op};
+    use pivotdb::{Function, Op, When};
+    let forgets_x = Op::set("x", 0).when(When::present("x"));
     let mut evolution = Evolution::new();
     if steps > 0 {
-        evolution = evolution.step("b is called c", [Op::rename("b", "c"), Op::add("d.e", 1.5)]);
+        evolution = evolution.step("b is called c", [Op::rename("b", "c"), Op::add("d.e", 1.5), forgets_x]);
     }
     if steps > 1 {
         let mark = Function::new("mark", |body: &mut Value, _: &_| {

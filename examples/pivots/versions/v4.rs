@@ -1,6 +1,6 @@
-//! Pivot: one field becomes two, by functions in Rust with a way back. Schema version 3.
+//! Pivot: one field becomes two, by an op where there is one that cuts there, otherwise by a function in Rust. Schema version 3.
 
-use pivotdb::{Evolution, Function, Versioned};
+use pivotdb::{Evolution, Function, Op, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,21 +23,8 @@ impl Versioned for Package {
     const KIND: &'static str = "package";
 
     fn evolution() -> Evolution {
-        v3::Package::evolution().step(
-            "spec is name and version",
-            Function::new("split spec at @", |package: &mut Value, _| {
-                let spec = take(package, "spec")?;
-                let (name, version) = spec.split_once('@').ok_or("spec has no @")?;
-                package["name"] = name.into();
-                package["version"] = version.into();
-                Ok::<(), &str>(())
-            })
-            .down(|package: &mut Value, _| {
-                let (name, version) = (take(package, "name")?, take(package, "version")?);
-                package["spec"] = format!("{name}@{version}").into();
-                Ok::<(), &str>(())
-            }),
-        )
+        let split = Op::split("spec", "@", ["name", "version"]);
+        v3::Package::evolution().step("spec is name and version", split)
     }
 }
 

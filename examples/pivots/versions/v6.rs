@@ -1,8 +1,7 @@
-//! Pivot: fields change their type, by functions in Rust. Schema version 5.
+//! Pivot: fields change their type. Schema version 5.
 
-use pivotdb::{Evolution, Function, Versioned};
+use pivotdb::{Evolution, Op, To, Versioned};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::versions::v5;
 
@@ -24,7 +23,7 @@ impl Versioned for Package {
     const KIND: &'static str = "package";
 
     fn evolution() -> Evolution {
-        v5::Package::evolution().step("edition is a number", edition_is_a_number())
+        v5::Package::evolution().step("edition is a number", Op::convert("edition", To::Integer))
     }
 }
 
@@ -47,22 +46,8 @@ impl Versioned for Target {
     const KIND: &'static str = "target";
 
     fn evolution() -> Evolution {
-        v5::Target::evolution().step("edition is a number", edition_is_a_number())
+        v5::Target::evolution().step("edition is a number", Op::convert("edition", To::Integer))
     }
-}
-
-/// The same function serves two kinds.
-fn edition_is_a_number() -> Function {
-    Function::new("parse edition", |document: &mut Value, _| {
-        let edition = document["edition"].as_str().ok_or("edition is no text")?;
-        document["edition"] = edition.parse::<u16>().map_err(|_| "edition is no number")?.into();
-        Ok::<(), &str>(())
-    })
-    .down(|document: &mut Value, _| {
-        let edition = document["edition"].as_u64().ok_or("edition is no number")?;
-        document["edition"] = edition.to_string().into();
-        Ok::<(), &str>(())
-    })
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,16 +70,6 @@ impl Versioned for Dependency {
     const KIND: &'static str = "dependency";
 
     fn evolution() -> Evolution {
-        v5::Dependency::evolution().step(
-            "platform is a list",
-            Function::new("null or text to list", |dependency: &mut Value, _| {
-                let platform = dependency["platform"].take();
-                dependency["platform"] = platform.is_string().then_some(platform).into_iter().collect();
-            })
-            .down(|dependency: &mut Value, _| {
-                // The former shape has room for one.
-                dependency["platform"] = dependency["platform"].get(0).cloned().unwrap_or_default();
-            }),
-        )
+        v5::Dependency::evolution().step("platform is a list", Op::wrap_list("platform"))
     }
 }
