@@ -112,6 +112,7 @@ impl History {
     }
 
     /// The kind had this name once. What was written under it is taken for what it is called now.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn alias(&mut self, kind: &str, evolution: &Evolution) {
         let own: Vec<_> = self.own.iter().filter_map(|own| self.by_stamp.get(own).copied()).collect();
         for ((stamp, _), node) in stamps(kind, evolution).zip(own) {
@@ -203,17 +204,20 @@ impl History {
     }
 
     /// Every stamp that is known, and how it stands to the program's current one. For reports, and to find branches that no document is on.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn stamps(&self) -> impl Iterator<Item = (Stamp, Relation)> {
         let current = self.current();
         self.nodes.iter().map(move |node| (node.stamp(), self.relation(node.stamp(), current)))
     }
 
     /// Why the step to `stamp` redefines another, if it does.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn redefinition(&self, stamp: Stamp) -> Option<&str> {
         self.node(stamp)?.arrival.as_ref()?.1.redefines.as_deref()
     }
 
     /// Whether anything is known of `stamp`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn knows(&self, stamp: Stamp) -> bool {
         self.by_stamp.contains_key(&stamp)
     }
@@ -230,6 +234,7 @@ impl History {
     }
 
     /// The name of the step that leads to `stamp`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn step_name(&self, stamp: Stamp) -> Option<&str> {
         self.node(stamp)?.arrival.as_ref().map(|(_, step)| step.name.as_str())
     }

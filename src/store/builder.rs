@@ -16,6 +16,7 @@ use crate::storage::backend::{Backend, Direction, KeyRange, PageLimit};
 use crate::storage::commit::commit::Durability;
 use crate::storage::commit::engine::{Engine, Medium, first_batch};
 use crate::storage::commit::error::StorageError;
+use crate::storage::commit::guard::guarded;
 use crate::storage::commit::options::Options;
 #[cfg(feature = "sled")]
 use crate::storage::directory::open::{Opened, Place, open};
@@ -252,18 +253,23 @@ impl Builder {
 
 /// Makes an empty medium a store; gives whether it was empty.
 fn prepare(backend: &dyn Backend) -> Result<bool> {
-    if backend.get(&META_KEY).map_err(StorageError::from)?.is_some() {
+    let failed = StorageError::from;
+    if guarded(|| backend.get(&META_KEY)).map_err(failed)?.is_some() {
         return Ok(false);
     }
     let limit = PageLimit { entries: 1, bytes: 1 };
-    let page = backend.page(&KeyRange::all(), Direction::Forward, limit).map_err(StorageError::from)?;
+    let page = guarded(|| backend.page(&KeyRange::all(), Direction::Forward, limit)).map_err(failed)?;
     if !page.entries.is_empty() {
         return Err(Error::new(
             ErrorKind::ForeignDirectory,
             "the backend holds something that is not a store",
         ));
     }
-    let made = backend.apply(&first_batch()).and_then(|()| backend.flush()).and_then(|()| backend.sync());
-    made.map_err(StorageError::from)?;
+    let made = guarded(|| {
+        backend.apply(&first_batch())?;
+        backend.flush()?;
+        backend.sync()
+    });
+    made.map_err(failed)?;
     Ok(true)
 }

@@ -311,7 +311,12 @@ fn the_closure_does_not_commit_by_itself() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InsideTransaction);
     assert!(values.exists(1).unwrap());
-    let error = store.transaction(|tx| Ok(tx.rollback())).unwrap_err();
+    let error = store
+        .transaction(|tx| {
+            tx.rollback();
+            Ok(())
+        })
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TransactionClosed);
 }
 

@@ -53,6 +53,7 @@ impl<'a, V> Members<'a, V> {
     }
 
     /// The value of `key`.
+    #[cfg(test)]
     pub(crate) fn get(&self, key: &str) -> Option<&V> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }

@@ -88,6 +88,7 @@ impl<'a> Node<'a> {
     }
 
     /// The member `key`, if it is an object that has one. Expands nothing.
+    #[cfg(test)]
     pub(crate) fn get(&self, key: &str) -> Result<Option<Cow<'_, Self>>, BodyError> {
         match self {
             Self::Object(members) => Ok(members.get(key).map(Cow::Borrowed)),

@@ -329,7 +329,7 @@ struct Text<'w> {
     error: Option<BodyError>,
 }
 
-impl fmt::Write for Text<'_> {
+impl Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         match self.writer.room(text.len()) {
             Ok(()) => {

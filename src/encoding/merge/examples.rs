@@ -228,7 +228,10 @@ fn elements_that_the_type_passes_over_stay_where_they_are() {
     let changed = change(base.clone(), |lenient: &mut Lenient| lenient.shapes.push(External::Point)).unwrap();
     let expected = json!([{"Star": 1}, {"Circle": {"r": 1, "x": 1}}, {"Star": 2}, {"Square": {"a": 2}}, "Line", "Point"]);
     assert_eq!(changed["shapes"], expected);
-    let changed = change(base, |lenient: &mut Lenient| drop(lenient.shapes.remove(0))).unwrap();
+    let changed = change(base, |lenient: &mut Lenient| {
+        lenient.shapes.remove(0);
+    })
+    .unwrap();
     assert_eq!(changed["shapes"], json!([{"Star": 1}, {"Star": 2}, {"Square": {"a": 2}}, "Line"]));
 }
 

@@ -11,11 +11,12 @@ use crate::storage::commit::commit::{Commit, Durability, Read};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::gate::{Pending, Turn, lock};
 use crate::storage::commit::group::Group;
+use crate::storage::commit::guard::guarded;
 use crate::storage::commit::meta::Meta;
 use crate::storage::commit::options::Options;
 use crate::storage::commit::shared::Shared;
 use crate::storage::commit::snapshot::Snapshot;
-use crate::storage::commit::syncer::{Syncer, guarded};
+use crate::storage::commit::syncer::Syncer;
 use crate::storage::commit::transaction::Transaction;
 use crate::storage::watermark::{Mark, Watermark};
 

@@ -6,6 +6,7 @@ pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod gate;
 pub(crate) mod group;
+pub(crate) mod guard;
 pub(crate) mod meta;
 pub(crate) mod options;
 pub(crate) mod overlay;

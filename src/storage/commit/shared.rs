@@ -11,6 +11,7 @@ use crate::storage::commit::commit::Read;
 use crate::storage::commit::error::{Poison, StorageError};
 use crate::storage::commit::gate::{Gate, lock};
 use crate::storage::commit::group::Tail;
+use crate::storage::commit::guard::guarded;
 use crate::storage::commit::meta::Meta;
 use crate::storage::commit::options::Options;
 use crate::storage::commit::overlay::{Overlay, Replaced};
@@ -120,7 +121,7 @@ impl Shared {
         self.overlay.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `read` on the backend, unless the store is closed.
+    /// Runs `read` on the backend, unless the store is closed. A panic of the backend is an error of this call.
     pub(crate) fn with_backend<T>(
         &self,
         read: impl FnOnce(&dyn Backend) -> Result<T, StorageError>,
@@ -129,7 +130,13 @@ impl Shared {
             return Err(StorageError::Closed);
         }
         let backend = self.backend.read().unwrap_or_else(PoisonError::into_inner);
-        read(backend.as_deref().ok_or(StorageError::Closed)?)
+        let backend = backend.as_deref().ok_or(StorageError::Closed)?;
+        let mut outcome = Err(StorageError::Closed);
+        guarded(|| {
+            outcome = read(backend);
+            Ok(())
+        })?;
+        outcome
     }
 
     /// A handle on the backend that outlives a close; for the syncer, which ends before one.

@@ -4,7 +4,6 @@
 //! gate, since sled must not flush and apply at once; then, with the gate open again, the sync itself, which is where
 //! the time goes and which overlaps the next groups.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::storage::backend::{Backend, BackendError, Failure};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::gate::lock;
+use crate::storage::commit::guard::guarded;
 use crate::storage::commit::shared::{Shared, SyncState};
 use crate::storage::watermark::{Mark, Watermark};
 
@@ -244,11 +244,6 @@ struct Cycle {
     served: u64,
     /// How many had ever asked when it began.
     arrivals: u64,
-}
-
-/// Runs a backend's call; a panic in it becomes an error.
-pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, BackendError>) -> Result<T, BackendError> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(broken("the backend panicked")))
 }
 
 fn broken(message: &'static str) -> BackendError {

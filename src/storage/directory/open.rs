@@ -124,6 +124,7 @@ impl Held {
     }
 
     /// The backend that the store was made with; `None`: a store is to be made.
+    #[expect(dead_code, reason = "one backend needs no choice")]
     pub(in crate::storage) fn made_with(&self) -> Option<&str> {
         self.marker.as_ref().map(|marker| marker.backend.as_str())
     }

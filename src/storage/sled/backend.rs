@@ -1,8 +1,7 @@
 //! sled as a backend.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -47,7 +46,9 @@ impl SledBackend {
 
     /// How many pages sled has put into files of their own, which it never syncs: what they hold does not survive a power cut.
     /// None, as long as keys and values keep to their bounds.
+    #[cfg(test)]
     pub(crate) fn overflow_files(&self) -> Result<usize, BackendError> {
+        use std::{fs, io};
         match fs::read_dir(&self.overflow) {
             Ok(entries) => Ok(entries.count()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
