@@ -30,10 +30,6 @@ pub(crate) enum Class {
     /// It does not: it says the same in other bytes, as when documents are rewritten at a newer stamp or an index is built. It
     /// invalidates nobody's reads, except of keys that the reader writes as well, since such a write was made from the old
     /// bytes. It is itself refused if anything it has read has changed, in whatever class.
-    #[cfg_attr(
-        not(any(test, feature = "testing")),
-        expect(dead_code, reason = "settling and index builds are its first users")
-    )]
     Neutral,
 }
 
