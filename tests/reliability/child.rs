@@ -164,6 +164,10 @@ impl Work<'_> {
             let immediate = rng.percent(self.config.immediate);
             if let Err(error) = self.make(number, &op, written, immediate) {
                 stop.store(true, Ordering::Relaxed);
+                // It may have been made: what these documents are now is not known.
+                for slot in op.slots() {
+                    written.model.docs.remove(&slot);
+                }
                 return fail(self.log, &format!("operation {number} of thread {}", self.thread), &error);
             }
             written.model.apply(number, &op, &op.slots());

@@ -1,6 +1,6 @@
 //! What the harnesses have found, reduced; each test failed once.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -71,4 +71,22 @@ fn closing_does_not_wait_for_a_call_that_hangs() {
         assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
         store.close().unwrap();
     }
+}
+
+/// Figures of a store waited for the group that was being applied: for ever, where the medium hung.
+#[test]
+fn stats_do_not_wait_for_an_apply_that_hangs() {
+    let (store, notes, faults) = faulty(Store::builder());
+    let before = store.stats().unwrap();
+    thread::scope(|scope| {
+        faults.hold(Operation::Apply);
+        scope.spawn(|| notes.overwrite(1, &json!("new")).unwrap());
+        assert!(faults.wait_until_held(Duration::from_secs(60)));
+        let (asked, (told, answer)) = (store.clone(), mpsc::channel());
+        thread::spawn(move || told.send(asked.stats()));
+        let stats = answer.recv_timeout(Duration::from_secs(10));
+        faults.release();
+        assert_eq!(stats.expect("it waits").unwrap().digest, before.digest);
+    });
+    assert_ne!(store.stats().unwrap().digest, before.digest);
 }
