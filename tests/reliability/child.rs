@@ -60,7 +60,7 @@ fn fail(log: &Log, what: &str, error: &Error) {
 fn open(config: &Config, rng: &mut Rng, log: &Log) -> Option<Store> {
     let cache = rng.pick(&[1_u64 << 20, 4 << 20, 64 << 20]);
     let window = Duration::from_millis(rng.pick(&[5, 30, 100, 400]));
-    let overlay = rng.pick(&[1_usize << 20, 256 << 20]);
+    let overlay = rng.pick(&[32_usize << 20, 256 << 20]);
     log.tell(&Event::Opening { options: format!("cache {cache}, window {window:?}, overlay {overlay}") });
     let builder: Builder = Store::builder()
         .cache_capacity(cache)
