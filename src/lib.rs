@@ -58,6 +58,7 @@
 //! | load many documents | [`Collection::insert_many`], [`Collection::bulk`] |
 //! | import and export lines of JSON | [`Import`], [`Export`], and [what the lines are](documentation::ndjson) |
 //! | read documents as an older program does | [`Collection::view`] |
+//! | look for damage | [`Verify`] |
 //! | handle errors | [`Error`], [`ErrorKind`], [`Context`] |
 //! | know what is on the disk, and why | [the format](documentation::format), [design notes](documentation::design) |
 //!
@@ -115,8 +116,10 @@ pub use crate::evolution::step::StepBody;
 pub use crate::evolution::time::Time;
 pub use crate::evolution::values::Complement;
 pub use crate::maintenance::export::{Export, Exported};
+pub use crate::maintenance::finding::{Damage, Finding};
 pub use crate::maintenance::import::{Import, Imported};
 pub use crate::maintenance::progress::Progress;
+pub use crate::maintenance::verify::{Verified, Verify};
 pub use crate::model::id::DocumentId;
 pub use crate::model::revision::Revision;
 pub use crate::model::stamp::{Fingerprint, Stamp};

@@ -83,6 +83,15 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     fn size_on_disk(&self) -> Option<u64> {
         None
     }
+
+    /// What is wrong with the medium that no read shows, each in words; for a [verification](crate::Verify). Nothing, where the
+    /// backend has nothing of its own to look at.
+    ///
+    /// # Errors
+    /// When the medium cannot be looked at.
+    fn inspect(&self) -> Result<Vec<String>, BackendError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Keys from `start` (included) to `end` (excluded; `None`: to the last).
@@ -214,6 +223,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn size_on_disk(&self) -> Option<u64> {
         (**self).size_on_disk()
+    }
+
+    fn inspect(&self) -> Result<Vec<String>, BackendError> {
+        (**self).inspect()
     }
 }
 

@@ -210,6 +210,10 @@ impl<B: Backend> Backend for FaultBackend<B> {
     fn size_on_disk(&self) -> Option<u64> {
         self.inner.size_on_disk()
     }
+
+    fn inspect(&self) -> Result<Vec<String>, BackendError> {
+        self.inner.inspect()
+    }
 }
 
 /// Tells a [`FaultBackend`] when to fail, and what became of it; also while a store uses it, from any thread.

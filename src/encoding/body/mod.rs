@@ -11,13 +11,6 @@ pub(crate) mod members;
 pub(crate) mod node;
 pub(crate) mod raw;
 pub(crate) mod ser;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "verification of a whole store, which will walk every body, is still to come"
-    )
-)]
 pub(crate) mod validate;
 pub(crate) mod writer;
 

@@ -88,6 +88,16 @@ impl Engine {
         Snapshot::new(Arc::clone(&self.shared))
     }
 
+    /// As [`snapshot`](Self::snapshot), with what the meta key says of that state.
+    pub(crate) fn snapshot_with_meta(&self) -> (Snapshot, Meta) {
+        Snapshot::with_meta(Arc::clone(&self.shared))
+    }
+
+    /// What is wrong with the medium that no read shows.
+    pub(crate) fn inspect(&self) -> Result<Vec<String>, StorageError> {
+        self.shared.with_backend(|backend| Ok(backend.inspect()?))
+    }
+
     /// The store as it is now, to be changed if nobody else changes what is read of it.
     pub(crate) fn begin(&self) -> Transaction {
         Transaction::new(&self.shared)

@@ -238,6 +238,14 @@ impl Shared {
         sequence
     }
 
+    /// As [`register`](Self::register), with what the meta key says of that state.
+    pub(crate) fn register_with_meta(&self) -> Meta {
+        let mut overlay = self.overlay_mut();
+        let meta = self.meta();
+        overlay.register(meta.sequence);
+        meta
+    }
+
     pub(crate) fn release(&self, sequence: u64) {
         let mut overlay = self.overlay_mut();
         overlay.release(sequence);

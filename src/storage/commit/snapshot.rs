@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::storage::backend::{Direction, KeyRange, Page, PageLimit};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::error::StorageError;
+use crate::storage::commit::meta::Meta;
 use crate::storage::commit::shared::Shared;
 
 /// The store as it was after one commit. Holds what is overwritten meanwhile alive, within the overlay's bound.
@@ -19,6 +20,12 @@ impl Snapshot {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let sequence = shared.register();
         Self { shared, sequence }
+    }
+
+    /// With what the meta key says of the state: the key itself has no history.
+    pub(crate) fn with_meta(shared: Arc<Shared>) -> (Self, Meta) {
+        let meta = shared.register_with_meta();
+        (Self { shared, sequence: meta.sequence }, meta)
     }
 
     pub(crate) fn sequence(&self) -> u64 {

@@ -1,7 +1,8 @@
 //! sled as a backend.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -46,9 +47,7 @@ impl SledBackend {
 
     /// How many pages sled has put into files of their own, which it never syncs: what they hold does not survive a power cut.
     /// None, as long as keys and values keep to their bounds.
-    #[cfg(test)]
     pub(crate) fn overflow_files(&self) -> Result<usize, BackendError> {
-        use std::{fs, io};
         match fs::read_dir(&self.overflow) {
             Ok(entries) => Ok(entries.count()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
@@ -123,6 +122,15 @@ impl Backend for SledBackend {
 
     fn size_on_disk(&self) -> Option<u64> {
         self.guarded(|database| database.size_on_disk().map_err(translate)).ok()
+    }
+
+    fn inspect(&self) -> Result<Vec<String>, BackendError> {
+        Ok(match self.overflow_files()? {
+            0 => Vec::new(),
+            files => {
+                vec![format!("{files} files in blobs, where what is written does not survive a power cut")]
+            }
+        })
     }
 }
 
