@@ -12,6 +12,7 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::fingerprint;
 use crate::evolution::history::Recorded;
+use crate::evolution::notes::OpenComplement;
 use crate::maintenance::error::Flaw;
 use crate::maintenance::full::{FullDocument, FullLine};
 use crate::model::stamp::Stamp;
@@ -176,6 +177,7 @@ impl Restoring {
             let large = Error::new(ErrorKind::TooLarge, "the value is too large");
             return Err(error(large.with_detail("limit", limits.size)));
         }
+        OpenComplement::read(&complement).map_err(|_| error(Flaw::Member { name: "complement" }.into()))?;
         let key = document::key(*number, &id).map_err(|key| error(key.into()))?;
         let header = Header { kind: kind.number, stamp, revision, created, updated };
         let (collection, collection_name) = (*number, Arc::clone(name));

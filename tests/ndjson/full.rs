@@ -205,6 +205,7 @@ fn whatever_is_wrong_with_an_export_is_said() {
         (broken(11, "\"revision\":1", "\"revision\":-1"), InvalidText, 11, false),
         (broken(11, "\"body\":{", "\"complement\":\"abc\",\"body\":{"), InvalidText, 11, false),
         (broken(11, "\"body\":{", "\"complement\":\"0g\",\"body\":{"), InvalidText, 11, false),
+        (broken(11, "\"body\":{", "\"complement\":\"09\",\"body\":{"), InvalidText, 11, false),
         (broken(11, "\"body\"", "\"bodies\""), InvalidText, 11, false),
         (broken(11, "{\"b\":1}", &nested), TooDeep, 11, false),
     ];
