@@ -55,9 +55,7 @@ pub(crate) fn put<'a>(
 ) -> Result<(), Failed> {
     let members = place(body, path)?;
     match members.get_mut(last(path)) {
-        None => {
-            members.insert(last(path), value);
-        }
+        None => members.push_distinct(Cow::Borrowed(last(path)), value),
         Some(there) => match taken {
             Taken::Fail => return failed(path, Fault::Collision),
             Taken::Keep => {}
@@ -104,6 +102,11 @@ pub(crate) fn prune_to(body: &mut Node<'_>, path: &Path, depth: usize) -> Result
 
 pub(crate) fn is_empty_object(node: &mut Node<'_>, path: &Path) -> Result<bool, Failed> {
     Ok(node.as_object_mut().map_err(at(path))?.is_some_and(|members| members.is_empty()))
+}
+
+/// Whether the object around `path` would be left with other members, or is the document, if what is there were taken out.
+pub(crate) fn stays_without(body: &mut Node<'_>, path: &Path) -> Result<bool, Failed> {
+    Ok(path.names().len() == 1 || holder(body, path)?.is_some_and(|members| members.len() > 1))
 }
 
 /// What `path` finds.
@@ -191,7 +194,7 @@ fn make_way<'n, 'a>(
         } else {
             let members = object(node, path)?;
             if !members.contains(name) {
-                members.insert(Cow::Borrowed(name), Node::Null);
+                members.push_distinct(Cow::Borrowed(name), Node::Null);
             }
             members.get_mut(name)
         };

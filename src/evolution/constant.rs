@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::node::Node;
-use crate::encoding::body::raw::Raw;
+use crate::encoding::body::raw::{Kind, Raw};
 use crate::evolution::invalid::OpFlaw;
 
 /// A value that is part of an op: encoded, with its members sorted, whatever features of serde_json are switched on, so that the same op
@@ -25,6 +25,11 @@ impl Constant {
     pub(crate) fn node(&self) -> Node<'_> {
         // The bytes are a body's, by construction.
         Raw::new(&self.0).map_or(Node::Null, Node::Raw)
+    }
+
+    /// Whether nothing can be within it. Null is none: it becomes an object where something is put into it.
+    pub(crate) fn is_scalar(&self) -> bool {
+        !matches!(self.node().kind(), Kind::Null | Kind::Array | Kind::Object)
     }
 
     pub(crate) fn to_value(&self) -> Value {

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::encoding::body::node::Node;
-use crate::evolution::access::{Failed, at, find, restore, state};
+use crate::encoding::body::raw::Kind;
+use crate::evolution::access::{Failed, at, find, restore, state, stays_without};
 use crate::evolution::action::{Action, Place};
 use crate::evolution::apply::{Position, apply, each_place};
 use crate::evolution::context::StepContext;
@@ -40,13 +41,58 @@ pub(crate) fn cross<'a>(
     if !keep || action.forgets() {
         return Ok(None);
     }
-    let mut back = body.clone();
-    if apply(action, !up, &mut back).is_ok() && states(&mut back, &region)? == before {
+    let undone = match undoes_itself(action, up, body, &before)? {
+        Some(undone) => undone,
+        None => {
+            let mut back = body.clone();
+            apply(action, !up, &mut back).is_ok() && states(&mut back, &region)? == before
+        }
+    };
+    if undone {
         return Ok(None);
     }
     let after = states(body, &region)?;
     let digest = digest_states(&after).map_err(at(&Path::root()))?;
     Ok(Some(Note::Paths { digest, before }))
+}
+
+/// Whether the computed inverse would bring back what was there before, for the common cases in which that can be told without
+/// trying it on a copy.
+fn undoes_itself(
+    action: &Action,
+    up: bool,
+    body: &mut Node<'_>,
+    before: &[State<'_>],
+) -> Result<Option<bool>, Failed> {
+    let whole = |path: &Path, state: &State<'_>| state.depth == path.names().len();
+    let there = |path: &Path, state: &State<'_>| whole(path, state) && state.value.is_some();
+    Ok(match (action, before) {
+        (Action::Rename { from, to, .. }, [was_from, was_to])
+        | (Action::Move { from, to, .. }, [was_from, was_to]) => {
+            let (source, target, was_source, was_target) =
+                if up { (from, to, was_from, was_to) } else { (to, from, was_to, was_from) };
+            // Going up undoes a move without taking anything out.
+            let stays = !up || stays_without(body, target)?;
+            let plain = there(source, was_source) && whole(target, was_target) && was_target.value.is_none();
+            // An object that going down took out, since it was empty, would be missed.
+            let left = up || state(body, source)?.depth == source.names().len();
+            (plain && stays && left).then_some(true)
+        }
+        (Action::Add { path, .. }, [was]) if up && whole(path, was) && was.value.is_none() => {
+            stays_without(body, path)?.then_some(true)
+        }
+        (Action::Remove { path, restore: None, .. }, [was]) if up && there(path, was) => Some(false),
+        (Action::Convert(convert), [State { value: Some(was), .. }]) if was.kind() != Kind::Null => {
+            let Some(is) = find(body, &convert.path)?.filter(|is| is.kind() != Kind::Null) else {
+                return Ok(None);
+            };
+            let (conversion, or) =
+                if up { (&convert.back, &convert.or_back) } else { (&convert.to, &convert.or) };
+            let undone = conversion.convert(is).map_err(at(&convert.path))?;
+            Some(undone.or_else(|| Some(or.as_ref()?.node())).is_some_and(|undone| undone == *was))
+        }
+        _ => None,
+    })
 }
 
 fn states<'a>(body: &mut Node<'a>, region: &[&Path]) -> Result<Vec<State<'a>>, Failed> {

@@ -11,9 +11,10 @@ use crate::encoding::text::parse::{Duplicates, parse};
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::function::Function;
-use crate::evolution::invalid::{Flaw, InvalidEvolution};
+use crate::evolution::invalid::{Flaw, InvalidEvolution, OpFlaw};
 use crate::evolution::json;
 use crate::evolution::op::Repr;
+use crate::evolution::shapes::Shapes;
 use crate::evolution::step::{Code, Step, StepBody};
 use crate::model::name;
 
@@ -88,7 +89,7 @@ impl Evolution {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidEvolution`], with step and op: a malformed path, a rename onto itself or out of its object, a move of something into
-    /// itself, the name of a step or the identity of a function empty or used twice.
+    /// itself, a path into what an earlier op has made a scalar, the name of a step or the identity of a function empty or used twice.
     pub fn check(&self) -> Result<()> {
         Ok(self.find_flaw()?)
     }
@@ -98,6 +99,7 @@ impl Evolution {
             return Err(InvalidEvolution { step: String::new(), op: None, flaw: Flaw::NoStep });
         }
         let mut names = HashSet::new();
+        let mut shapes = Shapes::default();
         let mut functions: HashMap<&str, &Function> = HashMap::new();
         for (number, step) in self.steps.iter().enumerate() {
             let flawed = |op, flaw| Err(InvalidEvolution { step: step.name.clone(), op, flaw });
@@ -117,6 +119,10 @@ impl Evolution {
                 if let Repr::Flawed(_, flaw) = &op.0 {
                     return flawed(Some(op.label(position)), Flaw::Op(flaw.clone()));
                 }
+            }
+            if let Some((position, path)) = shapes.cross(step) {
+                let op = step.ops.get(position).map(|op| op.label(position));
+                return flawed(op, Flaw::Op(OpFlaw::Astray(path)));
             }
             if let Code::Own(function) = &step.code {
                 if function.identity().is_empty() {
@@ -199,6 +205,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::evolution::condition::When;
+    use crate::evolution::conversion::To;
     use crate::evolution::op::Op;
 
     #[test]
@@ -237,6 +245,52 @@ mod tests {
             let error = Evolution::new().step("twice", []).step(name, Vec::new()).check().unwrap_err();
             assert_eq!((error.kind(), error.context().step()), (ErrorKind::InvalidEvolution, Some(name)));
         }
+    }
+
+    #[test]
+    fn a_path_into_a_scalar_is_refused() {
+        let refused: [(Vec<Op>, &str); 12] = [
+            (vec![Op::add("a", 1), Op::add("a.b", 1)], "a.b"),
+            (vec![Op::set("a.b", "x"), Op::remove("a.b.c")], "a.b.c"),
+            (vec![Op::convert("a", To::Integer), Op::rename("a.b", "a.c")], "a.b"),
+            (vec![Op::add("a", 1), Op::rename("a", "b"), Op::trim("b.c")], "b.c"),
+            (vec![Op::set("a.b", 1), Op::move_field("a", "c"), Op::add("c.b.d", 1)], "c.b.d"),
+            (vec![Op::add("a", 1), Op::copy("a", "b"), Op::add("b.c", 1)], "b.c"),
+            (vec![Op::split("a", " ", ["b", "c"]), Op::wrap_object("c.d", "e")], "c.d"),
+            (vec![Op::join(["a", "b"], " ", "c"), Op::copy("c.d", "e")], "c.d"),
+            (vec![Op::add("a", 1), Op::each("a", [Op::trim("")])], "a"),
+            (vec![Op::wrap_list("a"), Op::inside("a", [Op::trim("b")])], "a"),
+            (vec![Op::wrap_list("a"), Op::trim("a.b")], "a.b"),
+            (vec![Op::each("a", [Op::add("b", 1), Op::add("b.c", 1)])], "a.b.c"),
+        ];
+        for (ops, path) in refused {
+            let last = ops.len();
+            let evolution = ops.into_iter().enumerate();
+            let evolution =
+                evolution.fold(Evolution::new(), |evolution, (n, op)| evolution.step(&n.to_string(), op));
+            let error = evolution.check().unwrap_err();
+            assert_eq!(error.context().step(), Some((last - 1).to_string().as_str()), "{error}");
+            assert_eq!(error.context().path(), Some(path), "{error}");
+        }
+        let fine: [Vec<Op>; 8] = [
+            vec![Op::add("a", 1), Op::remove("a"), Op::add("a.b", 1)],
+            vec![Op::add("a", Value::Null), Op::add("a.b", 1)],
+            vec![Op::add("a", json!({})), Op::add("a.b", 1)],
+            vec![Op::add("a", 1), Op::rename("a", "b"), Op::add("a.b", 1)],
+            vec![Op::add("a", 1), Op::wrap_object("a", "b"), Op::trim("a.b")],
+            vec![Op::wrap_list("a"), Op::trim("a.0"), Op::each("a", [Op::trim("")])],
+            vec![Op::set("a", 1).when(When::present("b")), Op::add("a.b", 1)],
+            vec![Op::add("a", 1), Op::add("ab", 1)],
+        ];
+        for ops in fine {
+            Evolution::new().step("s", ops).check().unwrap();
+        }
+        let function = Function::new("f", |_, _| ());
+        Evolution::new()
+            .step("s", ([Op::add("a", 1)], function))
+            .step("t", [Op::add("a.b", 1)])
+            .check()
+            .unwrap();
     }
 
     #[test]

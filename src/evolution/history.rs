@@ -401,6 +401,8 @@ impl From<NoWay> for Error {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
     use serde_json::json;
 
     use super::*;
@@ -640,5 +642,69 @@ mod tests {
             ])
         );
         assert_eq!(history.plan(history.own[4], history.own[3]).unwrap().crossings()[0].spared, None);
+    }
+
+    /// A chain of steps as a catalog has it, some of which a later release has recorded.
+    fn chains() -> impl Strategy<Value = Vec<(bool, Value)>> {
+        let known = prop_oneof![
+            "[a-d]".prop_map(|name| json!({"op": "trim", "path": name})),
+            ("[a-d]", "[e-h]").prop_map(|(from, to)| json!({"op": "rename", "from": from, "to": to})),
+        ];
+        let unknown = prop_oneof![
+            "[a-z]{1,8}".prop_map(|name| json!({"op": format!("x {name}"), "path": "a"})),
+            "[a-z]{1,8}".prop_map(|name| json!({"op": "trim", "path": "a", format!("x {name}"): 1})),
+            Just(json!({"op": "each", "path": "a", "ops": [{"op": "new"}]})),
+            Just(json!({"op": "trim"})),
+            Just(json!(7)),
+        ];
+        let op = prop_oneof![3 => known.prop_map(|op| (false, op)), 1 => unknown.prop_map(|op| (true, op))];
+        proptest::collection::vec(op, 2..8)
+    }
+
+    fn crossed_silently(
+        chain: &[(bool, Value)],
+        from: usize,
+        to: usize,
+        blind: bool,
+    ) -> Result<bool, String> {
+        let mut history = history(&Evolution::new());
+        let mut stamps = vec![history.current()];
+        for (number, (opaque, op)) in chain.iter().enumerate() {
+            let parent = stamps[number];
+            let op = if *opaque && blind { json!({"op": "trim", "path": "a"}) } else { op.clone() };
+            let step = json!({"name": number.to_string(), "ops": [op]});
+            stamps.push(fingerprint::after(parent, &step));
+            history.learn([Recorded { stamp: stamps[number + 1], parent: parent.fingerprint, step }]);
+        }
+        let (from, to) = (from % stamps.len(), to % stamps.len());
+        let blocked = chain[from.min(to)..from.max(to)].iter().any(|(opaque, _)| *opaque);
+        match history.plan(stamps[from], stamps[to]) {
+            Ok(plan) if !blocked && plan.len() == from.abs_diff(to) => Ok(false),
+            Err(NoWay::Opaque { .. }) if blocked => Ok(true),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn opaque_never_crosses_silently() {
+        let inputs = (chains(), 0..8_usize, 0..8_usize);
+        let config = || Config { cases: 10_000, failure_persistence: None, ..Config::default() };
+        let blocked = std::cell::Cell::new(0);
+        TestRunner::new(config())
+            .run(&inputs, |(chain, from, to)| {
+                let met = crossed_silently(&chain, from, to, false).map_err(TestCaseError::fail)?;
+                blocked.set(blocked.get() + u32::from(met));
+                Ok(())
+            })
+            .unwrap();
+        let caught = TestRunner::new(config()).run(&inputs, |(chain, from, to)| {
+            crossed_silently(&chain, from, to, true).map(drop).map_err(TestCaseError::fail)
+        });
+        assert!(caught.is_err(), "the control was not caught");
+        assert!(blocked.get() > 3_000, "only {} plans met an opaque op", blocked.get());
+        println!(
+            "opaque never crosses silently: 10000 plans, {} blocked, 0 violations, control caught",
+            blocked.get()
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
-use crate::value::path::InvalidPath;
+use crate::value::path::{InvalidPath, Path};
 
 /// Why an evolution cannot be registered, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +57,8 @@ pub(crate) enum OpFlaw {
     Empty,
     #[error("ops or conditions nest too deeply")]
     TooDeep,
+    #[error("the path leads into what an earlier op has made a scalar or a list: {:?}", .0.to_string())]
+    Astray(Path),
     #[error("there is no such op")]
     Unknown,
     #[error("a member is missing or has a value of the wrong type: {0}")]
@@ -87,6 +89,7 @@ impl From<InvalidEvolution> for Error {
             Flaw::Op(OpFlaw::Modifier) => "something was said of an op that it has nothing to do with",
             Flaw::Op(OpFlaw::Empty) => "an op has an empty separator or table, or too few parts",
             Flaw::Op(OpFlaw::TooDeep) => "ops within ops, or conditions, nest too deeply",
+            Flaw::Op(OpFlaw::Astray(_)) => "a path leads into what an earlier op has made a scalar or a list",
             Flaw::Op(OpFlaw::Unknown) => "there is no such op",
             Flaw::Op(OpFlaw::Member(_)) => "an op lacks a member, or has one of the wrong type",
             Flaw::Op(OpFlaw::ExtraMember) => "an op has a member that it does not know",
@@ -98,6 +101,7 @@ impl From<InvalidEvolution> for Error {
         match flaw {
             Flaw::Name(reason) | Flaw::Reason(reason) => public.with_detail("reason", reason),
             Flaw::Op(OpFlaw::Member(member)) => public.with_detail("member", member),
+            Flaw::Op(OpFlaw::Astray(path)) => public.with_path(path),
             Flaw::Op(OpFlaw::Path(path)) => public.with_path(path.text()).with_source(path),
             _ => public,
         }

@@ -25,4 +25,5 @@ mod cross;
 mod fault;
 pub(crate) mod fingerprint;
 mod json;
+mod shapes;
 mod typed;

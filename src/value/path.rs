@@ -125,6 +125,12 @@ impl Path {
         Self(self.0.iter().chain(&inner.0).cloned().collect())
     }
 
+    /// The path from `above` to here; the same path where `above` is not above it.
+    #[must_use]
+    pub(crate) fn without(&self, above: &Self) -> Self {
+        Self(self.0.strip_prefix(above.0.as_slice()).unwrap_or(&self.0).to_vec())
+    }
+
     /// Whether `other` is this path, or within what is at this path.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {

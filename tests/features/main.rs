@@ -5,7 +5,7 @@ mod stored;
 
 use std::collections::BTreeMap;
 
-use pivotdb::{ErrorKind, Evolution, Function, Store};
+use pivotdb::{Complement, DocumentId, ErrorKind, Evolution, Function, Op, Plan, StepContext, Store, To};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -185,4 +185,36 @@ fn what_cannot_be_exact_is_refused_with_its_path() {
     refused(&store, BTreeMap::from([(7, f32::INFINITY)]), "/7");
     refused(&store, (0, u128::MAX), "/1");
     refused(&store, [i128::from(i64::MIN) - 1], "/0");
+}
+
+/// Stamps and complements are compared byte by byte, by programs that know nothing of each other's features.
+#[test]
+fn stamps_and_complements_do_not_depend_on_features() {
+    let constant = json!({"y": 1.5, "x": [null, "é", -0.0, u64::MAX, 1e300], "a": {}});
+    let trim = |body: &mut Value, _: &StepContext<'_>| body["z"] = json!([{"b": 0.1, "a": -0.0}]);
+    let evolution = Evolution::new()
+        .step("one", [Op::rename("a", "b"), Op::add("c.d", constant), Op::each("list", [Op::remove("x")])])
+        .step(
+            "two",
+            (
+                [Op::convert("n", To::table([(json!({"q": 1.0, "p": 1}), json!(2.5))]))],
+                Function::new("f", trim).down(|_, _| ()),
+            ),
+        );
+    let plan = Plan::between(&evolution, "order", 1, 3).unwrap();
+    assert_eq!(plan.to().to_string(), "3:0b3055905260a3ee");
+    let id = DocumentId::from(1);
+    let context = StepContext::new("order", &id);
+    let body = json!({"c": {}, "a": 1, "n": {"p": 1, "q": 1.0}, "list": [{"y": 0.1, "x": {"u": -0.0, "v": 1e22}}], "z": {"k": 1.0, "j": 2}});
+    let (after, complement) = plan.apply_keeping(body.clone(), &Complement::empty(), &context).unwrap();
+    let bytes: Vec<String> = complement.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        bytes.concat(),
+        "07980107630391b1e9e7eec2a394fd010207550711818003a58ff9b6d7c6c6bb3e070307018207408282073c073a8003\
+         fca4eed1a9c1afb8a901072c072a808003b4989af68cf1df9d9e01071b07198108160175050000000000000080017605\
+         92d54d06cff08044073103eec7829385b295980b0207240722818403eaebbff08085a48c6e07140712417a080e016a82\
+         016b05000000000000f03f"
+    );
+    let back = Plan::between(&evolution, "order", 3, 1).unwrap();
+    assert_eq!(back.apply_keeping(after, &complement, &context).unwrap().0, body);
 }

@@ -103,7 +103,7 @@ impl<'a, V> Members<'a, V> {
     }
 
     /// Adds a member whose key the caller knows to be new.
-    pub(super) fn push_distinct(&mut self, key: Cow<'a, str>, value: V) {
+    pub(crate) fn push_distinct(&mut self, key: Cow<'a, str>, value: V) {
         self.0.push((key, value));
     }
 
