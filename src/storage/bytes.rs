@@ -2,19 +2,18 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
 /// Immutable bytes that are cheap to clone: what a [`Backend`](crate::storage::backend::Backend) gives and takes.
 #[derive(Clone)]
-pub struct Bytes(Repr);
+pub struct Bytes(Shared);
 
-#[derive(Clone)]
-enum Repr {
-    Shared(Arc<[u8]>),
-    /// sled's own shared bytes, so that a read copies nothing.
-    #[cfg(feature = "sled")]
-    Sled(sled::IVec),
-}
+/// sled's own shared bytes, so that what is read from it or written to it is not copied once more; up to 22 of them, as in most keys,
+/// are not on the heap.
+#[cfg(feature = "sled")]
+type Shared = sled::IVec;
+
+#[cfg(not(feature = "sled"))]
+type Shared = std::sync::Arc<[u8]>;
 
 impl Bytes {
     /// Whether both are one and the same allocation; `false` says nothing.
@@ -27,11 +26,7 @@ impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.0 {
-            Repr::Shared(bytes) => bytes,
-            #[cfg(feature = "sled")]
-            Repr::Sled(bytes) => bytes,
-        }
+        &self.0
     }
 }
 
@@ -49,30 +44,27 @@ impl std::borrow::Borrow<[u8]> for Bytes {
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Repr::Shared(bytes.into()))
+        Self(bytes.into())
     }
 }
 
 impl From<&[u8]> for Bytes {
     fn from(bytes: &[u8]) -> Self {
-        Self(Repr::Shared(bytes.into()))
+        Self(bytes.into())
     }
 }
 
 #[cfg(feature = "sled")]
 impl From<sled::IVec> for Bytes {
     fn from(bytes: sled::IVec) -> Self {
-        Self(Repr::Sled(bytes))
+        Self(bytes)
     }
 }
 
 #[cfg(feature = "sled")]
 impl From<Bytes> for sled::IVec {
     fn from(bytes: Bytes) -> Self {
-        match bytes.0 {
-            Repr::Shared(bytes) => Self::from(&*bytes),
-            Repr::Sled(bytes) => bytes,
-        }
+        bytes.0
     }
 }
 
