@@ -413,9 +413,12 @@ impl<T> Collection<T> {
             Change::Write { kind, rewritten } => {
                 let header = header_after(before.as_ref(), kind.number(), rewritten.stamp);
                 let sealed = seal(key, &header, &rewritten)?;
-                let written = as_record(key, &sealed)?;
+                let chunked = if sealed.chunks.is_empty() { None } else { Some(as_record(key, &sealed)?) };
                 let chunks_before = before.as_ref().map_or(0, |record| record.chunks);
-                write::put(&mut commit, key.to_vec(), sealed, chunks_before);
+                let head = write::put(&mut commit, key.to_vec(), sealed, chunks_before);
+                let written = chunked.unwrap_or_else(|| {
+                    Record::sealed(header, head, rewritten.complement.len(), rewritten.body.len())
+                });
                 if let Some(record) = &before {
                     self.count_down(&mut commit, &record.header);
                 }

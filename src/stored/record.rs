@@ -39,6 +39,13 @@ impl Record {
         Ok(Some(Self { header: head.header, chunks: 0, payload }))
     }
 
+    /// From a value that has just been sealed without chunks, and of which so many bytes are complement and body.
+    pub(crate) fn sealed(header: Header, value: Bytes, complement: usize, body: usize) -> Self {
+        let body_at = value.len().saturating_sub(body);
+        let complement_at = body_at.saturating_sub(complement);
+        Self { header, chunks: 0, payload: Payload::Whole { value, complement_at, body_at } }
+    }
+
     /// From the value at `key` and those of its chunks, which `chunk` gives by number.
     pub(crate) fn from_chunks<E: From<EnvelopeError>>(
         key: &[u8],
@@ -71,6 +78,40 @@ impl Record {
         match &self.payload {
             Payload::Whole { value, body_at, .. } => value.get(*body_at..).unwrap_or_default(),
             Payload::Joined(joined) => joined.body(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::encoding::envelope::record::Draft;
+    use crate::model::revision::Revision;
+    use crate::model::stamp::{Fingerprint, Stamp};
+    use crate::model::time::Timestamp;
+
+    proptest! {
+        #[test]
+        fn what_has_been_sealed_is_what_reading_it_gives(
+            complement in vec(any::<u8>(), 0..40),
+            body in vec(any::<u8>(), 0..40),
+        ) {
+            let now = Timestamp::now();
+            let stamp = Stamp { schema_version: 2, fingerprint: Fingerprint::new(9) };
+            let header =
+                Header { kind: 3, stamp, revision: Revision::FIRST, created: now, updated: now };
+            let (draft, mut value) = Draft::begin(&header, &complement, body.len()).unwrap();
+            value.extend_from_slice(&body);
+            let value = Bytes::from(draft.seal(b"key", value).unwrap().head);
+            let read = Record::whole(b"key", &value).unwrap().unwrap();
+            let sealed = Record::sealed(header, value, complement.len(), body.len());
+            for record in [&read, &sealed] {
+                prop_assert_eq!((record.complement(), record.body()), (complement.as_slice(), body.as_slice()));
+                prop_assert_eq!((record.header, record.chunks), (header, 0));
+            }
         }
     }
 }

@@ -11,11 +11,14 @@ use crate::encoding::body::number::integer_out_of_range;
 use crate::encoding::body::text::{Meaning, TextSerializer};
 use crate::encoding::body::writer::{Mark, Writer};
 
+/// A guess at the size of a body that is not known yet; saves allocations.
+const USUAL_BODY: usize = 512;
+
 /// The body that `value` serializes as: what serde_json would write as text, with three differences. What JSON cannot hold
 /// exactly is refused where serde_json would write null, or more digits than it reads back; so is a key that occurs twice;
 /// and a float of 32 bits becomes the float of 64 bits that equals it.
 pub(crate) fn to_body<T: Serialize + ?Sized>(value: &T, limits: Limits) -> Result<Vec<u8>, BodyError> {
-    let mut writer = Writer::new(limits);
+    let mut writer = Writer::after(Vec::with_capacity(USUAL_BODY), limits);
     value.serialize(&mut writer)?;
     writer.finish()
 }
