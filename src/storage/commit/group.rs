@@ -1,6 +1,7 @@
 //! Putting commits together into one batch: conditions, counters, pre-images, the meta key.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::encoding::key::space::META_KEY;
 use crate::model::time::Timestamp;
@@ -16,12 +17,12 @@ use crate::storage::commit::overlay::Replaced;
 pub(crate) struct Tail {
     pub(crate) meta: Meta,
     /// The counters seen so far, as they are in the backend.
-    counters: HashMap<Bytes, i64>,
+    counters: BTreeMap<Bytes, i64>,
 }
 
 impl Tail {
     pub(crate) fn new(meta: Meta) -> Self {
-        Self { meta, counters: HashMap::new() }
+        Self { meta, counters: BTreeMap::new() }
     }
 }
 
@@ -29,16 +30,28 @@ impl Tail {
 pub(crate) struct Group<'a> {
     backend: &'a dyn Backend,
     tail: &'a mut Tail,
-    writes: BTreeMap<Bytes, Write>,
-    counters: HashMap<Bytes, Counter>,
-    /// What the backend holds at the keys looked at so far.
-    stored: HashMap<Bytes, Option<Bytes>>,
+    keys: BTreeMap<Bytes, Key>,
+    counters: BTreeMap<Bytes, Counter>,
+}
+
+/// A key that the group has looked at.
+struct Key {
+    /// What the backend holds.
+    stored: Option<Bytes>,
+    write: Option<Write>,
 }
 
 struct Write {
     value: Option<Bytes>,
     /// Whether any of the commits that write the key is logical.
     logically: bool,
+}
+
+impl Key {
+    /// What the group so far leaves there.
+    fn current(&self) -> Option<&Bytes> {
+        self.write.as_ref().map_or(self.stored.as_ref(), |write| write.value.as_ref())
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -54,7 +67,7 @@ pub(crate) struct Sealed {
     pub(crate) batch: Batch,
     pub(crate) replaced: Vec<Replaced>,
     pub(crate) meta: Meta,
-    counters: HashMap<Bytes, Counter>,
+    counters: BTreeMap<Bytes, Counter>,
 }
 
 impl Sealed {
@@ -67,7 +80,7 @@ impl Sealed {
 
 impl<'a> Group<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, tail: &'a mut Tail) -> Self {
-        Self { backend, tail, writes: BTreeMap::new(), counters: HashMap::new(), stored: HashMap::new() }
+        Self { backend, tail, keys: BTreeMap::new(), counters: BTreeMap::new() }
     }
 
     /// Takes a commit into the group, or leaves the group as it was. Whether what it has read was still so when the group began is
@@ -93,12 +106,14 @@ impl<'a> Group<'a> {
             counted.push((key, counter));
         }
         for key in commit.writes.keys() {
-            self.stored(key)?;
+            self.look_at(key)?;
         }
         self.counters.extend(counted);
         for (key, value) in commit.writes {
-            let logically = logical || self.writes.get(&key).is_some_and(|write| write.logically);
-            self.writes.insert(key, Write { value, logically });
+            if let Some(Key { write, .. }) = self.keys.get_mut(&key) {
+                let logically = logical || write.as_ref().is_some_and(|write| write.logically);
+                *write = Some(Write { value, logically });
+            }
         }
         Ok(())
     }
@@ -110,17 +125,16 @@ impl<'a> Group<'a> {
             let logically = counter.logically != 0;
             // One that is where it was is written all the same if its readers must learn that it stands for something else.
             if counter.value != before || logically {
-                self.stored.insert(key.clone(), encode_counter(before));
-                self.writes.insert(key.clone(), Write { value: encode_counter(counter.value), logically });
+                let write = Some(Write { value: encode_counter(counter.value), logically });
+                self.keys.insert(key.clone(), Key { stored: encode_counter(before), write });
             }
         }
         let mut meta = self.tail.meta;
-        let mut replaced = Vec::with_capacity(self.writes.len());
-        let mut batch = Batch::default();
-        for (key, Write { value, logically }) in self.writes {
-            let before = self.stored.remove(&key).flatten();
+        let mut replaced = Vec::with_capacity(self.keys.len());
+        let writes = self.keys.into_iter().filter_map(|(key, Key { stored: before, write })| {
+            let Write { value, logically } = write?;
             if before.is_none() && value.is_none() {
-                continue;
+                return None;
             }
             if let Some(before) = &before {
                 meta.digest.remove(&key, before);
@@ -131,8 +145,9 @@ impl<'a> Group<'a> {
                 meta.keys = meta.keys.saturating_add(1);
             }
             replaced.push(Replaced { key: key.clone(), before, logically });
-            batch.writes.insert(key, value);
-        }
+            Some((key, value))
+        });
+        let mut batch = Batch { writes: writes.collect() };
         if batch.writes.is_empty() {
             return None;
         }
@@ -148,7 +163,9 @@ impl<'a> Group<'a> {
         let Some(reads) = &commit.reads else { return false };
         let neutral = commit.class == Class::Neutral;
         let writes = || {
-            self.writes.iter().any(|(key, write)| {
+            let written =
+                self.keys.iter().filter_map(|(key, looked_at)| Some((key, looked_at.write.as_ref()?)));
+            written.into_iter().any(|(key, write)| {
                 (write.logically || neutral || commit.writes.contains_key(key)) && reads.cover(key)
             })
         };
@@ -165,15 +182,12 @@ impl<'a> Group<'a> {
     fn holds(&mut self, check: &Check) -> Result<bool, BackendError> {
         if let Expected::Unchanged(read) = &check.expected
             && read.sequence == self.tail.meta.sequence
-            && !self.stored.contains_key(&check.key)
         {
             // Nothing has been committed since it was read.
-            self.stored.insert(check.key.clone(), read.value.clone());
+            let key = || Key { stored: read.value.clone(), write: None };
+            self.keys.entry(check.key.clone()).or_insert_with(key);
         }
-        let current = match self.writes.get(&check.key) {
-            Some(written) => written.value.as_ref(),
-            None => self.stored(&check.key)?,
-        };
+        let current = self.look_at(&check.key)?.current();
         Ok(match &check.expected {
             Expected::Absent => current.is_none(),
             Expected::Unchanged(read) => match (current, &read.value) {
@@ -184,12 +198,11 @@ impl<'a> Group<'a> {
         })
     }
 
-    fn stored(&mut self, key: &Bytes) -> Result<Option<&Bytes>, BackendError> {
-        if !self.stored.contains_key(key) {
-            let value = self.backend.get(key)?;
-            self.stored.insert(key.clone(), value);
+    fn look_at(&mut self, key: &Bytes) -> Result<&Key, BackendError> {
+        match self.keys.entry(key.clone()) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => Ok(entry.insert(Key { stored: self.backend.get(key)?, write: None })),
         }
-        Ok(self.stored.get(key).and_then(Option::as_ref))
     }
 
     /// The counter as the group so far leaves it.
