@@ -88,19 +88,34 @@ impl Overlay {
 
     /// Records what the group `sequence` is about to replace.
     pub(crate) fn record(&mut self, sequence: u64, replaced: Vec<Replaced>) {
-        let mut keys = Vec::with_capacity(replaced.len());
-        for Replaced { key, before: value, logically } in replaced {
-            self.bytes += cost(&key, value.as_ref());
-            let images = self.entries.entry(key.clone()).or_insert_with(|| Vec::with_capacity(1));
-            images.push(PreImage { replaced_at: sequence, logically, value });
-            keys.push(key);
-        }
+        let keys = replaced.iter().map(|replaced| replaced.key.clone()).collect();
         self.groups.push_back((sequence, keys));
+        let bytes = &mut self.bytes;
+        let images = replaced.into_iter().map(|Replaced { key, before: value, logically }| {
+            *bytes += cost(&key, value.as_ref());
+            (key, PreImage { replaced_at: sequence, logically, value })
+        });
+        if self.entries.is_empty() {
+            // Without readers it is always so: ascending keys make a map faster than one after the other.
+            self.entries = images.map(|(key, image)| (key, vec![image])).collect();
+        } else {
+            for (key, image) in images {
+                self.entries.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(image);
+            }
+        }
     }
 
     /// Forgets up to `at_most` images that no live snapshot can ask for. Gives whether there may be more.
     pub(crate) fn prune(&mut self, published: u64, at_most: usize) -> bool {
         let oldest = self.live.first_key_value().map_or(published, |(sequence, _)| *sequence);
+        if self.groups.back().is_none_or(|(sequence, _)| *sequence <= oldest) && self.entries.len() <= at_most
+        {
+            // Without readers it is always so: nobody can ask for anything.
+            self.entries.clear();
+            self.groups.clear();
+            self.bytes = 0;
+            return false;
+        }
         for _ in 0..at_most {
             let Some((_, keys)) = self.groups.front_mut().filter(|(sequence, _)| *sequence <= oldest) else {
                 return false;
@@ -183,6 +198,9 @@ impl Overlay {
     /// Of each key the newest group replaced, drops the image if no live snapshot lies between it and the one before it:
     /// only the oldest image after each snapshot is ever asked for.
     pub(crate) fn thin_newest(&mut self) {
+        if self.groups.len() < 2 {
+            return;
+        }
         let Self { entries, groups, live, bytes, .. } = self;
         let Some((_, keys)) = groups.back_mut() else { return };
         keys.retain(|key| {
