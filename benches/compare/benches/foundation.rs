@@ -105,11 +105,11 @@ fn iterate<T: Sample>(data: &Data<T>) -> Contest<'_> {
     })
 }
 
-/// A document that is there is written again, changed. Each sample is one turn, so that background syncs of one side do not
-/// run in the turn of the other.
+/// A document that is there is written again, changed. An operation is so many writes in a row as take longer than a window of syncing,
+/// and then a wait for the disk, all of it measured, so that a side pays for what it leaves to its threads. Each sample is one turn.
 fn write<'a, T: Sample>(
     workload: &str,
-    scale: &Scale,
+    scale: &'a Scale,
     data: &'a Data<T>,
     write: impl Fn(&Collection<T>, u64, &T) + 'a,
 ) -> Contest<'a> {
@@ -120,14 +120,17 @@ fn write<'a, T: Sample>(
         let hot = hot.get_or_insert_with(|| data.hot());
         let commits = || store.stats().expect("it is open").commits;
         let before = commits();
-        let took = timed(operations, || {
-            let (id, value) = &mut hot[ids.next_id() as usize];
-            value.touch();
-            write(collection, *id, value);
+        let writes = operations * scale.writes;
+        let took = timed(1, || {
+            for _ in 0..writes {
+                let (id, value) = &mut hot[ids.next_id() as usize];
+                value.touch();
+                write(collection, *id, value);
+            }
+            store.flush().expect("the disk syncs");
         });
-        assert_eq!(commits() - before, operations, "each of them changed something");
-        store.flush().expect("the disk syncs");
-        took
+        assert_eq!(commits() - before, writes, "each of them changed something");
+        took.div_f64(scale.writes as f64)
     };
     Contest::new(workload, T::SIZE, u64::MAX, &format!("PivotDB {workload}"), subject)
         .against(
@@ -145,22 +148,25 @@ fn raw_write<'a, T: Sample>(
     data: &'a Data<T>,
     write: fn(&mut Writer<'a>, u64),
 ) -> impl FnMut(u64) -> Duration + 'a {
-    let (documents, hot) = (scale.documents, scale.hot);
+    let Scale { documents, hot, writes, .. } = *scale;
     let mut ids = Ids::below(hot);
     let mut writer = None;
     move |operations| {
         let mirror = data.mirror();
         let writer = writer.get_or_insert_with(|| mirror.writer());
         let mut done = 0_u64;
-        on_duty(&mirror.raw, |duty| {
-            timed(operations, || {
-                write(writer, ids.next_id() * (documents / hot));
-                done += 1;
-                if done.is_multiple_of(HOLD_BACK_EVERY) {
-                    duty.hold_back();
+        let took = timed(1, || {
+            on_duty(&mirror.raw, |duty| {
+                for _ in 0..operations * writes {
+                    write(writer, ids.next_id() * (documents / hot));
+                    done += 1;
+                    if done.is_multiple_of(HOLD_BACK_EVERY) {
+                        duty.hold_back();
+                    }
                 }
-            })
-        })
+            });
+        });
+        took.div_f64(writes as f64)
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Scale {
     pub documents: u64,
     /// How many of them are written to, spread over all.
     pub hot: u64,
+    /// Writes in a row that are measured as one.
+    pub writes: u64,
     /// Documents loaded while the longest `get` is looked for.
     pub stall_documents: u64,
     pub samples: usize,
@@ -47,6 +49,7 @@ impl Scale {
         Self {
             documents: 50_000,
             hot: 4_000,
+            writes: 2_000,
             stall_documents: 1_000_000,
             samples: 20,
             warm_up: Duration::from_millis(500),
@@ -61,6 +64,7 @@ impl Scale {
         Self {
             documents: 2_000,
             hot: 500,
+            writes: 500,
             stall_documents: 20_000,
             samples: 10,
             warm_up: Duration::from_millis(100),

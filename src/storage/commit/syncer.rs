@@ -16,11 +16,14 @@ use crate::storage::commit::guard::guarded;
 use crate::storage::commit::shared::{Shared, SyncState};
 use crate::storage::watermark::{Mark, Watermark};
 
-/// Threads that were released by one sync come back with their next commits within microseconds of each other. Waiting a
-/// small part of a sync for them puts them into one sync again instead of two half-full ones
+/// Threads that were released by one sync come back with their next commits within microseconds of each other. Waiting a part
+/// of a sync for them puts them into one sync together with those who wait already, instead of two half-full ones that take turns
 /// (PostgreSQL's `commit_delay`, made adaptive).
-const GATHER_SHARE: u32 = 8;
-const GATHER_AT_MOST: Duration = Duration::from_micros(500);
+const GATHER_SHARE: u32 = 2;
+const GATHER_AT_MOST: Duration = Duration::from_millis(1);
+
+/// For how many syncs nobody is waited for after that was in vain so often in a row: 1, 2, 4 ... and at most so many.
+const PASSES_AT_MOST: u32 = 64;
 
 /// How long the thread sleeps when there is nothing to do; it is woken when there is.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -158,8 +161,8 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn run(&self) {
-        let mut last = Cycle::default();
-        while self.wait_for_work(&last) {
+        let (mut last, mut gathering) = (Cycle::default(), Gathering::default());
+        while self.wait_for_work(&last, &mut gathering) {
             match self.sync_once(&last) {
                 Ok(cycle) => last = cycle,
                 Err((message, error)) => {
@@ -175,7 +178,7 @@ impl Work<'_> {
     }
 
     /// `false`: time to end.
-    fn wait_for_work(&self, last: &Cycle) -> bool {
+    fn wait_for_work(&self, last: &Cycle, gathering: &mut Gathering) -> bool {
         let shared = self.shared;
         let mut state = lock(&shared.sync);
         while state.wanted <= state.synced {
@@ -191,13 +194,17 @@ impl Work<'_> {
             }
             state = shared.sync_wanted.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let until = Instant::now() + (last.took / GATHER_SHARE).min(GATHER_AT_MOST);
-        while last.served > 1 && state.arrivals.wrapping_sub(last.arrivals) < last.served {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || state.stop {
-                break;
+        if state.wanted > state.synced && !gathering.passes() {
+            let until = Instant::now() + (last.took / GATHER_SHARE).min(GATHER_AT_MOST);
+            while !last.all_are_back(&state) && !state.stop {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                state =
+                    shared.sync_wanted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
-            state = shared.sync_wanted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            gathering.note(last.all_are_back(&state));
         }
         shared.poisoned().is_none()
     }
@@ -212,7 +219,7 @@ impl Work<'_> {
         }
         let flushed = guarded(|| self.backend.flush());
         let meta = lock(&shared.tail).meta;
-        let arrivals = {
+        let served_up_to = {
             let mut state = lock(&shared.sync);
             // What is applied from here on waits for the next sync.
             state.syncing_since = state.unsynced_since.take();
@@ -232,7 +239,12 @@ impl Work<'_> {
         state.progress = Some(Instant::now());
         state.synced = state.synced.max(meta.sequence);
         shared.sync_done.notify_all();
-        Ok(Cycle { took: began.elapsed(), served: arrivals.wrapping_sub(last.arrivals), arrivals })
+        Ok(Cycle {
+            took: began.elapsed(),
+            served: served_up_to.wrapping_sub(last.served_up_to),
+            served_up_to,
+            released_at: state.arrivals,
+        })
     }
 }
 
@@ -242,10 +254,74 @@ struct Cycle {
     took: Duration,
     /// Commits that asked for it.
     served: u64,
-    /// How many had ever asked when it began.
-    arrivals: u64,
+    /// How many had ever asked when it began ...
+    served_up_to: u64,
+    /// ... and when it ended.
+    released_at: u64,
+}
+
+impl Cycle {
+    /// Whether as many have come since as were released.
+    fn all_are_back(&self, state: &SyncState) -> bool {
+        state.arrivals.wrapping_sub(self.released_at) >= self.served
+    }
+}
+
+/// Whether waiting for others is worth it: threads that do other things between their commits do not come back in time.
+#[derive(Debug, Default)]
+struct Gathering {
+    passes_left: u32,
+    /// How many passes the next time in vain costs.
+    next_passes: u32,
+}
+
+impl Gathering {
+    /// Whether this sync waits for nobody.
+    fn passes(&mut self) -> bool {
+        let passes = self.passes_left > 0;
+        self.passes_left = self.passes_left.saturating_sub(1);
+        passes
+    }
+
+    fn note(&mut self, all_came: bool) {
+        if all_came {
+            *self = Self::default();
+        } else {
+            self.passes_left = self.next_passes.max(1);
+            self.next_passes = self.passes_left.saturating_mul(2).min(PASSES_AT_MOST);
+        }
+    }
 }
 
 fn broken(message: &'static str) -> BackendError {
     BackendError { failure: Failure::Broken, message, source: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_in_vain_is_given_up_for_longer_and_longer() {
+        let mut gathering = Gathering::default();
+        let mut waits = Vec::new();
+        for sync in 0..300 {
+            if !gathering.passes() {
+                waits.push(sync);
+                gathering.note(false);
+            }
+        }
+        assert_eq!(waits, [0, 2, 5, 10, 19, 36, 69, 134, 199, 264]);
+        gathering.note(true);
+        assert!(!gathering.passes());
+    }
+
+    #[test]
+    fn all_are_back_when_as_many_have_come_as_were_released() {
+        let cycle = Cycle { served: 3, served_up_to: 10, released_at: 12, ..Cycle::default() };
+        let arrivals = |arrivals| SyncState { arrivals, ..SyncState::default() };
+        assert!(!cycle.all_are_back(&arrivals(14)));
+        assert!(cycle.all_are_back(&arrivals(15)));
+        assert!(Cycle::default().all_are_back(&arrivals(0)));
+    }
 }
