@@ -20,7 +20,7 @@ use crate::storage::watermark::{Mark, Watermark};
 /// of a sync for them puts them into one sync together with those who wait already, instead of two half-full ones that take turns
 /// (PostgreSQL's `commit_delay`, made adaptive).
 const GATHER_SHARE: u32 = 2;
-const GATHER_AT_MOST: Duration = Duration::from_millis(1);
+const GATHER_AT_MOST: Duration = Duration::from_millis(5);
 
 /// For how many syncs nobody is waited for after that was in vain so often in a row: 1, 2, 4 ... and at most so many.
 const PASSES_AT_MOST: u32 = 64;
