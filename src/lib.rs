@@ -129,6 +129,7 @@ pub use crate::store::builder::Builder;
 pub use crate::store::bulk::Bulk;
 pub use crate::store::collection::Collection;
 pub use crate::store::document::Document;
+pub use crate::store::history::{HistoryEntry, Standing, Warning};
 pub use crate::store::range::Range;
 pub use crate::store::snapshot::Snapshot;
 pub use crate::store::stats::{CensusEntry, Stats};

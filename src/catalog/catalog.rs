@@ -1,11 +1,12 @@
 //! The catalog.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 
 use crate::catalog::entry;
+use crate::encoding::envelope::record::Head;
 use crate::encoding::key::catalog::{CatalogKey, Section};
 use crate::encoding::key::document;
 use crate::error::error::Error;
@@ -15,8 +16,9 @@ use crate::model::name;
 use crate::model::stamp::{Fingerprint, Stamp};
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
-use crate::storage::commit::commit::{Commit, Durability, Expected};
+use crate::storage::commit::commit::{Commit, Durability, Expected, Read};
 use crate::storage::commit::engine::Engine;
+use crate::storage::commit::error::StorageError;
 use crate::stored::record::Record;
 use crate::stored::state::{Held, State as _};
 use crate::stored::write;
@@ -35,6 +37,8 @@ pub(crate) struct Catalog {
 struct State {
     collections: Numbered,
     kinds: Numbered,
+    /// By kind, the numbers of the names it has had before.
+    aliases: BTreeMap<u32, BTreeSet<u32>>,
     steps: BTreeMap<(u32, Stamp), Step>,
 }
 
@@ -130,6 +134,86 @@ impl Catalog {
         self.state().kinds.names.get(&number).cloned()
     }
 
+    /// The number of the kind of this name, if there is one.
+    pub(crate) fn find_kind(&self, name: &str) -> Option<u32> {
+        self.state().kinds.numbers.get(name).copied()
+    }
+
+    /// The other numbers of the same kind: of names it has had before, and of such as newer programs have given it.
+    pub(crate) fn family(&self, kind: u32) -> Vec<u32> {
+        let state = self.state();
+        if state.aliases.is_empty() {
+            return Vec::new();
+        }
+        let mut family = BTreeSet::from([kind]);
+        loop {
+            let count = family.len();
+            for (name, aliases) in &state.aliases {
+                if family.contains(name) || !family.is_disjoint(aliases) {
+                    family.insert(*name);
+                    family.extend(aliases);
+                }
+            }
+            if family.len() == count {
+                break;
+            }
+        }
+        family.remove(&kind);
+        family.into_iter().collect()
+    }
+
+    /// Records that a kind has had other names, so that programs which know it by one of those find its documents.
+    pub(crate) fn add_aliases(&self, engine: &Engine, name: &str, aliases: &[u32]) -> Result<(), Error> {
+        let kind = self.kind(engine, name)?;
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.state().aliases.get(&kind).cloned().unwrap_or_default();
+        let all: BTreeSet<u32> =
+            known.iter().chain(aliases).copied().filter(|alias| *alias != kind).collect();
+        if all == known {
+            return Ok(());
+        }
+        let key = CatalogKey::Kind(name).encode();
+        let (read, chunks) = head(engine, &key)?;
+        let sealed = entry::seal(&key, json!({ "number": kind, "aliases": all }))?;
+        let mut commit = Commit::default();
+        commit.check(key.as_slice(), Expected::Unchanged(read));
+        write::put(&mut commit, key, sealed, chunks);
+        self.commit(engine, commit)?;
+        self.state_mut().aliases.insert(kind, all);
+        Ok(())
+    }
+
+    /// Takes steps out, unless one of `counters` counts something; gives whether they were.
+    pub(crate) fn forget_steps(
+        &self,
+        engine: &Engine,
+        steps: &[(u32, Stamp)],
+        counters: &[Vec<u8>],
+    ) -> Result<bool, Error> {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut commit = Commit::default();
+        for (kind, stamp) in steps {
+            let key = CatalogKey::Step { kind: *kind, stamp: *stamp }.encode();
+            let (read, chunks) = head(engine, &key)?;
+            commit.check(key.as_slice(), Expected::Unchanged(read));
+            write::remove(&mut commit, key, chunks);
+        }
+        for counter in counters {
+            // A counter at zero takes no key.
+            commit.check(counter.as_slice(), Expected::Absent);
+        }
+        match engine.commit(commit, Durability::Buffered) {
+            Ok(_) => {}
+            Err(StorageError::CheckFailed { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        let mut state = self.state_mut();
+        for step in steps {
+            state.steps.remove(step);
+        }
+        Ok(true)
+    }
+
     /// Every step that any program has declared for the kind.
     pub(crate) fn recorded(&self, kind: u32) -> Vec<Recorded> {
         let from = Stamp { schema_version: 0, fingerprint: Fingerprint::new(0) };
@@ -219,7 +303,12 @@ impl State {
             CatalogKey::Collection(name) => {
                 number_of(value).map(|number| self.collections.insert(name, number))
             }
-            CatalogKey::Kind(name) => number_of(value).map(|number| self.kinds.insert(name, number)),
+            CatalogKey::Kind(name) => number_of(value).zip(aliases_of(value)).map(|(number, aliases)| {
+                self.kinds.insert(name, number);
+                if !aliases.is_empty() {
+                    self.aliases.insert(number, aliases);
+                }
+            }),
             CatalogKey::Step { kind, stamp } => step_of(value).map(|step| {
                 self.steps.insert((kind, stamp), step);
             }),
@@ -235,9 +324,25 @@ fn number_of(entry: &Value) -> Option<u32> {
     entry.get("number")?.as_u64()?.try_into().ok()
 }
 
+/// Of a kind; none where nothing is said of them.
+fn aliases_of(entry: &Value) -> Option<BTreeSet<u32>> {
+    let Some(aliases) = entry.get("aliases") else { return Some(BTreeSet::new()) };
+    aliases.as_array()?.iter().map(|alias| alias.as_u64()?.try_into().ok()).collect()
+}
+
 fn step_of(entry: &Value) -> Option<Step> {
     let parent = u64::from_str_radix(entry.get("parent")?.as_str()?, 16).ok()?;
     Some(Step { parent: Fingerprint::new(parent), step: entry.get("step")?.clone() })
+}
+
+/// What is at the key of an entry, and how many chunks it has besides.
+fn head(engine: &Engine, key: &[u8]) -> Result<(Read, u32), Error> {
+    let read = engine.read(key)?;
+    let chunks = match &read.value {
+        Some(value) => Head::decode(key, value)?.chunks(),
+        None => 0,
+    };
+    Ok((read, chunks))
 }
 
 /// Adds an entry that must not be there yet.

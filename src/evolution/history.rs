@@ -112,7 +112,6 @@ impl History {
     }
 
     /// The kind had this name once. What was written under it is taken for what it is called now.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn alias(&mut self, kind: &str, evolution: &Evolution) {
         let own: Vec<_> = self.own.iter().filter_map(|own| self.by_stamp.get(own).copied()).collect();
         for ((stamp, _), node) in stamps(kind, evolution).zip(own) {
@@ -203,21 +202,27 @@ impl History {
         self.own.get(position).copied()
     }
 
-    /// Every stamp that is known, and how it stands to the program's current one. For reports, and to find branches that no document is on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
-    pub(crate) fn stamps(&self) -> impl Iterator<Item = (Stamp, Relation)> {
+    /// Every stamp that is known, in order, and how it stands to the program's current one. For reports, and to find branches that no document is on.
+    pub(crate) fn stamps(&self) -> Vec<(Stamp, Relation)> {
         let current = self.current();
-        self.nodes.iter().map(move |node| (node.stamp(), self.relation(node.stamp(), current)))
+        let mut stamps: Vec<_> =
+            self.by_stamp.keys().map(|stamp| (*stamp, self.relation(*stamp, current))).collect();
+        stamps.sort_unstable_by_key(|(stamp, _)| *stamp);
+        stamps
+    }
+
+    /// The stamp before the step that leads to `stamp`.
+    pub(crate) fn parent(&self, stamp: Stamp) -> Option<Stamp> {
+        let (parent, _) = self.node(stamp)?.arrival.as_ref()?;
+        self.nodes.get(*parent).map(HistoryNode::stamp)
     }
 
     /// Why the step to `stamp` redefines another, if it does.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn redefinition(&self, stamp: Stamp) -> Option<&str> {
         self.node(stamp)?.arrival.as_ref()?.1.redefines.as_deref()
     }
 
     /// Whether anything is known of `stamp`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn knows(&self, stamp: Stamp) -> bool {
         self.by_stamp.contains_key(&stamp)
     }
@@ -234,7 +239,6 @@ impl History {
     }
 
     /// The name of the step that leads to `stamp`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store has no call for it yet"))]
     pub(crate) fn step_name(&self, stamp: Stamp) -> Option<&str> {
         self.node(stamp)?.arrival.as_ref().map(|(_, step)| step.name.as_str())
     }
@@ -619,7 +623,9 @@ mod tests {
         user.learn(recorded(&person));
         let plan = user.plan(person.current(), user.own(1).unwrap()).unwrap();
         assert_eq!(run(&plan, json!({"b": 1, "c": 1})), json!({"a": 1}));
-        assert_eq!(user.stamps().count(), 4);
+        let stamps = user.stamps();
+        assert_eq!(stamps.len(), 7);
+        assert_eq!(stamps.iter().filter(|(_, relation)| *relation == Relation::Same).count(), 2);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(crate) struct Shaped<'b> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Declaration<'d> {
     pub(crate) kind: &'d str,
+    /// Names it has had before.
+    pub(crate) aliases: &'d [&'d str],
     pub(crate) evolution: &'d Evolution,
     /// Paths of lists, and the member that identifies their elements.
     pub(crate) element_keys: &'d [(&'d str, &'d str)],
@@ -49,13 +51,21 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// A kind the program has declared.
-    pub(crate) fn declared(number: u32, declaration: Declaration<'_>) -> Result<Self, Error> {
+    /// A kind the program has declared. `names`: under which the store has documents of it besides.
+    pub(crate) fn declared<N: AsRef<str>>(
+        number: u32,
+        declaration: Declaration<'_>,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Self, Error> {
         let mut keys = ArrayKeys::none();
         for (path, key) in declaration.element_keys {
             keys.declare(Path::new(path)?.names(), *key);
         }
         let kind = Self::new(number, declaration.kind, declaration.evolution)?;
+        for name in names {
+            let mut history = kind.history.write().unwrap_or_else(PoisonError::into_inner);
+            history.alias(name.as_ref(), declaration.evolution);
+        }
         Ok(Self { declared: true, element_keys: keys, ..kind })
     }
 
@@ -128,6 +138,11 @@ impl Kind {
         self.history.write().unwrap_or_else(PoisonError::into_inner).learn(recorded);
     }
 
+    /// Whether a document at `from` can be brought to `to`, as far as that can be told without the document.
+    pub(crate) fn check_way(&self, from: Stamp, to: Stamp) -> Result<(), NoWay> {
+        self.plan(from, to).map(drop)
+    }
+
     pub(crate) fn relation(&self, one: Stamp, other: Stamp) -> Relation {
         self.with_history(|history| history.relation(one, other))
     }
@@ -195,7 +210,7 @@ impl Kind {
         Ok(Arc::clone(plans.entry((from, to)).or_insert(plan)))
     }
 
-    fn with_history<T>(&self, ask: impl FnOnce(&History) -> T) -> T {
+    pub(crate) fn with_history<T>(&self, ask: impl FnOnce(&History) -> T) -> T {
         ask(&self.history.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

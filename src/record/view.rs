@@ -33,6 +33,11 @@ impl View {
         Ok(Self { record, stamp, carried })
     }
 
+    /// `record` as it is stored.
+    pub(crate) fn stored(record: Record) -> Self {
+        Self { stamp: record.header.stamp, record, carried: None }
+    }
+
     pub(crate) fn record(&self) -> &Record {
         &self.record
     }

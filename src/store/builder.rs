@@ -63,6 +63,7 @@ pub struct Builder {
 #[derive(Debug, Clone)]
 struct Registered {
     kind: &'static str,
+    aliases: fn() -> &'static [&'static str],
     evolution: fn() -> Evolution,
     element_keys: fn() -> &'static [(&'static str, &'static str)],
 }
@@ -95,7 +96,12 @@ impl Builder {
     /// Declares how the kind of `T` evolves when the store is opened, so that its documents are upcast in untyped collections too, and
     /// contradictions come to light at once and not at the first use.
     pub fn register<T: Versioned>(mut self) -> Self {
-        self.kinds.push(Registered { kind: T::KIND, evolution: T::evolution, element_keys: T::element_keys });
+        self.kinds.push(Registered {
+            kind: T::KIND,
+            aliases: T::aliases,
+            evolution: T::evolution,
+            element_keys: T::element_keys,
+        });
         self
     }
 
@@ -233,9 +239,10 @@ impl Builder {
         let engine = Engine::open(backend, medium, self.options, self.accept_loss)?;
         let catalog = Catalog::load(&engine)?;
         let registry = Registry::default();
-        for Registered { kind, evolution, element_keys } in self.kinds {
-            let (evolution, element_keys) = (&evolution(), element_keys());
-            registry.declare(&engine, &catalog, Declaration { kind, evolution, element_keys }, false)?;
+        for Registered { kind, aliases, evolution, element_keys } in self.kinds {
+            let (aliases, evolution, element_keys) = (aliases(), &evolution(), element_keys());
+            let declaration = Declaration { kind, aliases, evolution, element_keys };
+            registry.declare(&engine, &catalog, declaration, false)?;
         }
         let (limits, durability) = (self.limits, self.durability);
         Ok(Store::new(Inner {

@@ -16,11 +16,10 @@ use crate::model::id::DocumentId;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::backend::{Direction, KeyRange};
 use crate::storage::commit::commit::Durability;
-use crate::storage::commit::group::decode_counter;
+use crate::store::history::{counters, missing_kind};
 use crate::store::inner::Inner;
 use crate::store::session::Session;
 use crate::store::stats::CensusEntry;
-use crate::stored::entries::Entries;
 use crate::stored::read::{self, Latest};
 use crate::stored::record::Record;
 use crate::stored::state::{Held, Walk};
@@ -153,10 +152,14 @@ impl<T> Collection<T> {
     /// # Errors
     /// When the store cannot be read.
     pub fn count(&self) -> Result<u64> {
-        let census = self.census()?;
-        let mine =
-            census.iter().filter(|entry| self.kind.as_ref().is_none_or(|kind| **kind.name() == *entry.kind));
-        Ok(mine.map(|entry| entry.documents).sum())
+        let held = self.held()?;
+        self.answer_for_census(&held)?;
+        let mut count = 0_u64;
+        for (counter, documents) in self.counters(&held)? {
+            let mine = self.kind.as_ref().map_or(Ok(true), |kind| self.is_of(kind, counter.kind));
+            count += if mine.map_err(|error| error.in_collection(&self.name))? { documents } else { 0 };
+        }
+        Ok(count)
     }
 
     /// The collection's documents by kind and stamp, exactly.
@@ -165,26 +168,29 @@ impl<T> Collection<T> {
     /// When the store cannot be read.
     pub fn census(&self) -> Result<Vec<CensusEntry>> {
         let held = self.held()?;
+        self.answer_for_census(&held)?;
+        self.census_of(&held)
+    }
+
+    /// A transaction has read the whole census of the collection.
+    fn answer_for_census(&self, held: &Held) -> Result<()> {
         let span = census::collection_span(self.number);
         let all = KeyRange { start: span.start, end: Some(span.end) };
-        Walk::new(held.clone(), all, Direction::Forward)?.ended()?;
-        self.census_of(&held)
+        Ok(Walk::new(held.clone(), all, Direction::Forward)?.ended()?)
     }
 
     /// The census of one state. A transaction does not answer for it.
     pub(crate) fn census_of(&self, held: &Held) -> Result<Vec<CensusEntry>> {
-        let within = |error: Error| error.in_collection(&self.name);
-        let mut counters = Entries::within(held, census::collection_span(self.number));
-        let mut census = Vec::new();
-        while let Some((key, value)) = counters.next().map_err(within)? {
-            let CensusKey { kind, stamp, .. } =
-                CensusKey::parse(&key).map_err(|error| within(error.into()))?;
-            let kind = self.inner.registry.resolve(&self.inner.catalog, kind).map_err(within)?;
-            let documents = u64::try_from(decode_counter(&value)).unwrap_or(0);
-            let (collection, kind) = (self.name.to_string(), kind.name().to_string());
-            census.push(CensusEntry { collection, kind, stamp, documents });
-        }
-        Ok(census)
+        let counters = self.counters(held)?.into_iter();
+        let entry = |(CensusKey { kind, stamp, .. }, documents)| {
+            let kind = self.inner.catalog.kind_name(kind).ok_or_else(|| missing_kind(kind))?;
+            Ok(CensusEntry { collection: self.name.to_string(), kind, stamp, documents })
+        };
+        counters.map(entry).collect::<Result<_>>().map_err(|error| error.in_collection(&self.name))
+    }
+
+    fn counters(&self, held: &Held) -> Result<Vec<(CensusKey, u64)>> {
+        counters(held, self.number).map_err(|error| error.in_collection(&self.name))
     }
 
     /// The same collection in another session of the store `inner`.
@@ -278,9 +284,17 @@ impl<T> Collection<T> {
     /// As [`sees`](Self::sees), where only the header is there.
     pub(crate) fn sees_header(&self, header: &Header) -> Result<Option<Arc<Kind>>> {
         match &self.kind {
-            Some(kind) => Ok((kind.number() == header.kind).then(|| Arc::clone(kind))),
+            Some(kind) => Ok(self.is_of(kind, header.kind)?.then(|| Arc::clone(kind))),
             None => self.inner.registry.resolve(&self.inner.catalog, header.kind).map(Some),
         }
+    }
+
+    /// Whether documents that are stored under the kind number `stored` are of `kind`: it may be the number of another of its names.
+    pub(crate) fn is_of(&self, kind: &Kind, stored: u32) -> Result<bool> {
+        if kind.number() == stored {
+            return Ok(true);
+        }
+        Ok(self.inner.registry.resolve(&self.inner.catalog, stored)?.number() == kind.number())
     }
 
     /// As [`sees`](Self::sees), for writes: `KindMismatch` where the handle does not see it.
@@ -318,9 +332,14 @@ impl<T> Collection<T> {
     /// The name of the collection's only kind, or of the collection where there is none yet.
     fn only_kind(&self) -> Result<String> {
         // A transaction that answered for what it reads here would conflict with every insert into the collection.
-        let census = self.census_of(&self.state()?)?;
-        let mut names: Vec<_> = census.into_iter().map(|entry| entry.kind).collect();
-        names.dedup();
+        let mut names = Vec::new();
+        for (counter, _) in self.counters(&self.state()?)? {
+            let kind = self.inner.registry.resolve(&self.inner.catalog, counter.kind);
+            let name = kind.map_err(|error| error.in_collection(&self.name))?.name().to_string();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         match names.as_slice() {
             [] => Ok(self.name.to_string()),
             [only] => Ok(only.clone()),
@@ -369,7 +388,7 @@ impl Collection<Value> {
     pub fn evolve(&self, evolution: Evolution) -> Result<()> {
         self.check_live()?;
         let (inner, name) = (&self.inner, self.only_kind()?);
-        let declaration = Declaration { kind: &name, evolution: &evolution, element_keys: &[] };
+        let declaration = Declaration { kind: &name, aliases: &[], evolution: &evolution, element_keys: &[] };
         inner.registry.declare(&inner.engine, &inner.catalog, declaration, true)?;
         Ok(())
     }

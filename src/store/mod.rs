@@ -4,6 +4,7 @@ pub(crate) mod builder;
 pub(crate) mod bulk;
 pub(crate) mod collection;
 pub(crate) mod document;
+pub(crate) mod history;
 pub(crate) mod inner;
 pub(crate) mod inserts;
 pub(crate) mod load;

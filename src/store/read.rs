@@ -1,8 +1,10 @@
 //! Reading documents.
 
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::encoding::envelope::record::Head;
 use crate::encoding::key::document;
@@ -144,6 +146,45 @@ impl<T> Collection<T> {
         };
         let Some(value) = value else { return Ok(false) };
         Ok(self.sees_header(&Head::decode(key, &value)?.header)?.is_some())
+    }
+
+    /// The document with this id as it is stored: no step is carried out. So a document can be read that the program's steps cannot bring into its shape.
+    /// It cannot be [replaced](Self::replace) where that is another shape than the program's.
+    ///
+    /// ```
+    /// # use pivotdb::{Evolution, Function, Store};
+    /// # use serde_json::{Value, json};
+    /// # let store = Store::memory()?;
+    /// # store.collection_with::<Value>("orders", "order", &Evolution::new())?.insert_with_id(1, &json!({"lines": "?"}))?;
+    /// # let orders = store.documents("orders")?;
+    /// orders.evolve(Evolution::new().step("count", Function::new("count lines", |order, _| {
+    ///     order["count"] = order["lines"].as_array().ok_or("lines is not a list")?.len().into();
+    ///     Ok::<(), &str>(())
+    /// })))?;
+    /// assert!(orders.get(1).is_err());
+    /// let order = orders.get_stored(1)?.unwrap();
+    /// assert_eq!((order["lines"].as_str(), order.stamp().schema_version), (Some("?"), 1));
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Corrupt` when the document is damaged, and when the store cannot be read.
+    pub fn get_stored(&self, id: impl Into<DocumentId>) -> Result<Option<Document<Value>>> {
+        let id = id.into();
+        let stored = self.fetch(&self.key(&id)?).and_then(|record| {
+            let Some(record) = record else { return Ok(None) };
+            let Some(kind) = self.sees(&record)? else { return Ok(None) };
+            let view = View::stored(record);
+            let value = view.decode()?;
+            Ok(Some((kind, view, value)))
+        });
+        match stored {
+            Ok(Some((kind, view, value))) => {
+                Ok(Some(Document::new(id, Arc::clone(kind.name()), view, value)))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.at(&id, error)),
+        }
     }
 
     pub(crate) fn not_found(&self, id: &DocumentId) -> Error {

@@ -9,13 +9,15 @@ use crate::error::kind::ErrorKind;
 use crate::evolution::history::Recorded;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::commit::engine::Engine;
+use crate::store::history::{self, Warning, missing_kind, recorded};
 
 /// Kinds by number: those the program has declared, and those that have been met in the store.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     kinds: RwLock<HashMap<u32, Entry>>,
-    /// Held while a kind is declared, so that of two declarations one is the first.
-    declaring: Mutex<()>,
+    /// Which kind has declared which number for an alias. Held while a kind is declared, so that of two declarations one is the first.
+    declaring: Mutex<HashMap<u32, u32>>,
+    warnings: Mutex<Vec<Warning>>,
 }
 
 #[derive(Debug)]
@@ -53,11 +55,24 @@ impl Registry {
         declaration: Declaration<'_>,
         may_extend: bool,
     ) -> Result<Arc<Kind>, Error> {
-        let _declaring = self.declaring.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.declaring.lock().unwrap_or_else(PoisonError::into_inner);
         let name = declaration.kind;
-        let number = catalog.kind(engine, name)?;
         let named = |error: Error| error.with_document_kind(name);
-        let kind = Kind::declared(number, declaration).map_err(named)?;
+        // What makes no sense leaves no trace.
+        declaration.evolution.check().map_err(named)?;
+        let number = catalog.kind(engine, name)?;
+        let aliases = declaration.aliases.iter().map(|alias| catalog.kind(engine, alias));
+        let aliases = aliases.collect::<Result<Vec<_>, _>>()?;
+        let declared = |alias: &u32| self.get(*alias).is_some_and(|kind| kind.is_declared());
+        let others = |alias: &u32| taken.get(alias).is_some_and(|kind| *kind != number);
+        if taken.contains_key(&number) || aliases.iter().any(|alias| declared(alias) || others(alias)) {
+            let message = "two kinds of this program have a name in common, one of them as an alias";
+            return Err(named(Error::new(ErrorKind::InvalidEvolution, message)));
+        }
+        taken.extend(aliases.iter().map(|alias| (*alias, number)));
+        catalog.add_aliases(engine, name, &aliases).map_err(named)?;
+        let names = catalog.family(number).into_iter().filter_map(|number| catalog.kind_name(number));
+        let kind = Kind::declared(number, declaration, names).map_err(named)?;
         if let Some(known) = self.get(number).filter(|known| known.is_declared()) {
             if known.current() == kind.current() {
                 if declaration.element_keys.is_empty() || known.element_keys() == kind.element_keys() {
@@ -80,7 +95,10 @@ impl Registry {
         let entry = kinds.entry(number).or_insert_with(|| Entry::new(Arc::clone(&kind)));
         let before = std::mem::replace(&mut entry.newest, Arc::clone(&kind));
         entry.follow(&before);
-        entry.learn(&catalog.recorded(number));
+        entry.learn(&recorded(catalog, number));
+        drop(kinds);
+        let warnings = history::review(engine, catalog, &kind).map_err(named)?;
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
         Ok(kind)
     }
 
@@ -90,29 +108,42 @@ impl Registry {
         if let Some(entry) = kinds.get_mut(&kind.number()) {
             entry.follow(kind);
         }
-        kind.learn(catalog.recorded(kind.number()));
+        kind.learn(recorded(catalog, kind.number()));
     }
 
     /// The kind with this number, as declared or as the store knows it.
     pub(crate) fn resolve(&self, catalog: &Catalog, number: u32) -> Result<Arc<Kind>, Error> {
-        if let Some(kind) = self.get(number) {
+        let known = self.get(number);
+        if let Some(kind) = known.as_ref().filter(|kind| kind.is_declared()) {
+            return Ok(Arc::clone(kind));
+        }
+        let family = catalog.family(number).into_iter();
+        if let Some(kind) = family.filter_map(|number| self.get(number)).find(|kind| kind.is_declared()) {
             return Ok(kind);
         }
-        let name = catalog.kind_name(number).ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, "a document has a kind that is not in the catalog")
-                .with_detail("number", number)
-        })?;
+        if let Some(kind) = known {
+            return Ok(kind);
+        }
+        let name = catalog.kind_name(number).ok_or_else(|| missing_kind(number))?;
         let kind = Kind::stored(number, &name)?;
-        kind.learn(catalog.recorded(number));
+        kind.learn(recorded(catalog, number));
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(&kinds.entry(number).or_insert_with(|| Entry::new(Arc::new(kind))).newest))
     }
 
     /// Learns what has been recorded of a kind since it was declared or met.
     pub(crate) fn learn(&self, catalog: &Catalog, number: u32) {
-        if let Some(entry) = self.kinds.read().unwrap_or_else(PoisonError::into_inner).get(&number) {
-            entry.learn(&catalog.recorded(number));
+        let family = catalog.family(number);
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        for number in std::iter::once(&number).chain(&family) {
+            if let Some(entry) = kinds.get(number) {
+                entry.learn(&recorded(catalog, *number));
+            }
         }
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn get(&self, number: u32) -> Option<Arc<Kind>> {

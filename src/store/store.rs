@@ -10,6 +10,7 @@ use crate::error::error::Result;
 use crate::evolution::evolution::Evolution;
 use crate::record::kind::Declaration;
 use crate::store::collection::Collection;
+use crate::store::history::{self, HistoryEntry, Warning};
 use crate::store::inner::Inner;
 use crate::store::stats::{CensusEntry, Stats};
 use crate::store::versioned::Versioned;
@@ -47,7 +48,8 @@ impl Store {
     /// `InvalidName`; `InvalidEvolution` when the steps of `T` contradict themselves, or the kind has been declared with other steps.
     pub fn collection<T: Versioned>(&self, name: &str) -> Result<Collection<T>> {
         let (evolution, element_keys) = (&T::evolution(), T::element_keys());
-        self.declare(name, Declaration { kind: T::KIND, evolution, element_keys })
+        let aliases = T::aliases();
+        self.declare(name, Declaration { kind: T::KIND, aliases, evolution, element_keys })
     }
 
     /// As [`collection`](Self::collection), for types of other crates, and steps made at run time.
@@ -60,7 +62,7 @@ impl Store {
         kind: &str,
         evolution: &Evolution,
     ) -> Result<Collection<T>> {
-        self.declare(name, Declaration { kind, evolution, element_keys: &[] })
+        self.declare(name, Declaration { kind, aliases: &[], evolution, element_keys: &[] })
     }
 
     fn declare<T>(&self, name: &str, declaration: Declaration<'_>) -> Result<Collection<T>> {
@@ -106,6 +108,40 @@ impl Store {
             census.extend(collection.census_of(&held)?);
         }
         Ok(census)
+    }
+
+    /// What the program should know of the histories of its kinds although nothing has failed: branches of steps that were replaced, documents on another
+    /// branch, documents that it cannot read. As it was when each kind was declared; a kind is declared when the store is opened
+    /// with it [registered](crate::Builder::register), or else at its first use.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.inner.registry.warnings()
+    }
+
+    /// Every stamp of a kind that is known, in order, with the step that leads to it: those of this program, and those that others have
+    /// recorded in the store. Nothing where there is no such kind. Costs one look at each census counter.
+    ///
+    /// ```
+    /// # use pivotdb::{Evolution, Op, Standing, Store};
+    /// # use serde_json::Value;
+    /// # let store = Store::memory()?;
+    /// let steps = Evolution::new().step("say it in full", [Op::rename("name", "full_name")]);
+    /// store.collection_with::<Value>("users", "user", &steps)?;
+    /// let history = store.history("user")?;
+    /// assert_eq!(history[1].step.as_deref(), Some("say it in full"));
+    /// assert_eq!(history[1].standing, Standing::Current);
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InsideTransaction`, and when the store cannot be read.
+    pub fn history(&self, kind: &str) -> Result<Vec<HistoryEntry>> {
+        self.inner.insiders.check_outside()?;
+        let Inner { engine, catalog, registry, .. } = &*self.inner;
+        let Some(number) = catalog.find_kind(kind) else { return Ok(Vec::new()) };
+        let held = Held::Snapshot(Arc::new(engine.snapshot()));
+        history::report(&held, catalog, &*registry.resolve(catalog, number)?)
+            .map_err(|error| error.with_document_kind(kind))
     }
 
     /// Waits until everything committed so far is on the medium.

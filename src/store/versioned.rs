@@ -30,8 +30,16 @@ use crate::evolution::evolution::Evolution;
 /// }
 /// ```
 pub trait Versioned: Serialize + DeserializeOwned {
-    /// The name of the kind. Stored with each document; changing it makes a new kind.
+    /// The name of the kind. Stored with each document; changing it makes a new kind, unless the former one is among its
+    /// [`aliases`](Self::aliases).
     const KIND: &'static str;
+
+    /// Names the kind has had before. Documents that were stored under them are documents of this kind; they keep the name until they are
+    /// written. Programs that know the kind by one of these names find those that are stored under the new one, too.
+    #[must_use]
+    fn aliases() -> &'static [&'static str] {
+        &[]
+    }
 
     /// How the kind came to its present shape. Without steps it is at schema version 1.
     #[must_use]

@@ -411,7 +411,10 @@ impl<T> Collection<T> {
                 None
             }
             Change::Write { kind, rewritten } => {
-                let header = header_after(before.as_ref(), kind.number(), rewritten.stamp);
+                // What stays at its stamp also stays under the name of its kind, of which the stamp is one.
+                let known = before.as_ref().filter(|record| record.header.stamp == rewritten.stamp);
+                let number = known.map_or(kind.number(), |record| record.header.kind);
+                let header = header_after(before.as_ref(), number, rewritten.stamp);
                 let sealed = seal(key, &header, &rewritten)?;
                 let chunked = if sealed.chunks.is_empty() { None } else { Some(as_record(key, &sealed)?) };
                 let chunks_before = before.as_ref().map_or(0, |record| record.chunks);
