@@ -71,7 +71,8 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `sled` | yes | stores on disk |
+//! | `sled` | yes | stores on disk, kept by sled |
+//! | `redb` | | stores on disk, kept by redb: [`Builder::redb`] |
 //! | `json-patch` | | `Collection::json_patch` (RFC 6902) |
 //! | `testing` | | a conformance suite for backends of one's own, and a backend that fails when told to |
 #![cfg_attr(not(test), warn(clippy::missing_errors_doc))]

@@ -3,11 +3,13 @@
 pub(crate) mod backend;
 pub(crate) mod bytes;
 pub(crate) mod commit;
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "sled", feature = "redb"))]
 pub(crate) mod directory;
-#[cfg(feature = "sled")]
-mod disk;
+#[cfg(any(feature = "sled", feature = "redb"))]
+pub(crate) mod disk;
 pub(crate) mod memory;
+#[cfg(feature = "redb")]
+pub(crate) mod redb;
 #[cfg(feature = "sled")]
 pub(crate) mod sled;
 pub(crate) mod watermark;

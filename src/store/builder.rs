@@ -1,6 +1,6 @@
 //! Options for opening a store.
 
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "sled", feature = "redb"))]
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::storage::commit::engine::{Engine, Medium, first_batch};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::guard::guarded;
 use crate::storage::commit::options::Options;
-#[cfg(feature = "sled")]
-use crate::storage::directory::open::{Opened, Place, open};
+#[cfg(any(feature = "sled", feature = "redb"))]
+use crate::storage::directory::open::Opened;
+#[cfg(any(feature = "sled", feature = "redb"))]
+use crate::storage::disk::open::open;
+#[cfg(any(feature = "sled", feature = "redb"))]
+use crate::storage::disk::options::DiskOptions;
 use crate::storage::memory::MemoryBackend;
-#[cfg(feature = "sled")]
-use crate::storage::sled::backend::SledBackend;
-#[cfg(feature = "sled")]
-use crate::storage::sled::options::SledOptions;
 use crate::store::inner::Inner;
 use crate::store::registry::Registry;
 use crate::store::session::Insiders;
@@ -53,10 +53,8 @@ pub struct Builder {
     options: Options,
     accept_loss: bool,
     kinds: Vec<Registered>,
-    #[cfg(feature = "sled")]
-    place: Place,
-    #[cfg(feature = "sled")]
-    sled: SledOptions,
+    #[cfg(any(feature = "sled", feature = "redb"))]
+    disk: DiskOptions,
 }
 
 /// A kind to declare at open.
@@ -78,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Builder::open`].
-    #[cfg(feature = "sled")]
+    #[cfg(any(feature = "sled", feature = "redb"))]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().open(path)
     }
@@ -159,39 +157,76 @@ impl Builder {
 
     /// How long to wait for another process that has the store open, such as the one that this one takes over from, before failing with
     /// `Locked`. Default: not at all.
-    #[cfg(feature = "sled")]
+    #[cfg(any(feature = "sled", feature = "redb"))]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
-        self.place.lock_timeout = timeout.min(LONGEST);
+        self.disk.place.lock_timeout = timeout.min(LONGEST);
         self
     }
 
     /// Whether a store is made where there is none; otherwise that is `NoStore`. Default: yes.
-    #[cfg(feature = "sled")]
+    #[cfg(any(feature = "sled", feature = "redb"))]
     pub fn create(mut self, create: bool) -> Self {
-        self.place.create = create;
+        self.disk.place.create = create;
         self
     }
 
-    /// Bytes of the store that sled keeps in memory.
+    /// Keeps a new store with sled, and opens no store that was made with another backend. Without a choice, a store is opened with
+    /// the backend it was made with, and made with sled where the feature `sled` is on.
     #[cfg(feature = "sled")]
-    pub fn cache_capacity(mut self, bytes: u64) -> Self {
-        self.sled.cache_capacity = bytes;
+    pub fn sled(mut self) -> Self {
+        self.disk.choose_sled();
         self
     }
 
-    /// Opens the store in the directory at `path`. Costs nothing that grows with the number of documents except sled's own recovery.
+    /// Keeps a new store with redb, and opens no store that was made with another backend. Without a choice, a store is opened with
+    /// the backend it was made with, and made with redb where the feature `sled` is off.
+    ///
+    /// ```
+    /// use pivotdb::{ErrorKind, Store};
+    ///
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("app.pivot");
+    /// Store::builder().redb().open(&path)?.close()?;
+    /// Store::open(&path)?.close()?; // whatever it was made with
+    /// # #[cfg(feature = "sled")]
+    /// assert_eq!(Store::builder().sled().open(&path).unwrap_err().kind(), ErrorKind::WrongBackend);
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    #[cfg(feature = "redb")]
+    pub fn redb(mut self) -> Self {
+        self.disk.choose_redb();
+        self
+    }
+
+    /// Makes redb write down at each sync which parts of its file are free, so that it need not find out after a crash. Otherwise opening a
+    /// store that was not closed reads and checks the whole file, which takes seconds for each gigabyte. Costs a second
+    /// sync each time. sled does not listen to this. Default: no.
+    #[cfg(feature = "redb")]
+    pub fn quick_recovery(mut self, quick: bool) -> Self {
+        self.disk.redb.quick_recovery = quick;
+        self
+    }
+
+    /// Bytes of the store that its backend keeps in memory. Default: 64 MiB.
+    #[cfg(any(feature = "sled", feature = "redb"))]
+    pub fn cache_capacity(mut self, bytes: u64) -> Self {
+        self.disk.set_cache_capacity(bytes);
+        self
+    }
+
+    /// Opens the store in the directory at `path`. Costs nothing that grows with the number of documents except the backend's own
+    /// recovery after a crash.
     ///
     /// # Errors
     /// `Locked` when somebody else has it open, `ForeignDirectory` when the directory holds something else, `NewerFormat` when a newer release wrote it,
-    /// `DataLoss` when acknowledged commits are missing, `Corrupt`, `NoStore`, `Io`, `OutOfSpace`, `InvalidOption`; and `InvalidEvolution` for the
+    /// `DataLoss` when acknowledged commits are missing, `WrongBackend`, `Corrupt`, `NoStore`, `Io`, `OutOfSpace`, `InvalidOption`; and `InvalidEvolution` for the
     /// kinds that are [registered](Self::register).
-    #[cfg(feature = "sled")]
+    #[cfg(any(feature = "sled", feature = "redb"))]
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         self.check()?;
-        let Opened { backend, side_file, created } =
-            open::<SledBackend>(path.as_ref(), &self.place, &self.sled, &first_batch())?;
+        let Opened { backend, side_file, created } = open(path.as_ref(), &self.disk, &first_batch())?;
         let medium = Medium::Persistent(Some(Box::new(side_file)));
-        self.start(Arc::new(backend), medium, created)
+        self.start(backend, medium, created)
     }
 
     /// A store in memory, gone when its last handle is.

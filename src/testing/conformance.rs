@@ -172,19 +172,35 @@ mod tests {
         println!("{}", backend(|_| MemoryBackend::new()));
     }
 
+    #[cfg(any(feature = "sled", feature = "redb"))]
+    fn on_disk<B: crate::storage::directory::open::Resident>(options: &B::Options) -> Report {
+        use crate::storage::backend::Batch;
+        use crate::storage::directory::open::{Place, open};
+
+        let place = Place::default();
+        persistent_backend(|directory| {
+            open::<B>(directory, &place, options, &Batch::default()).unwrap().backend
+        })
+    }
+
     #[cfg(feature = "sled")]
     #[test]
     fn the_sled_backend_conforms() {
-        use crate::storage::backend::Batch;
-        use crate::storage::directory::open::{Place, open};
         use crate::storage::sled::backend::SledBackend;
-        use crate::storage::sled::options::SledOptions;
 
-        let (place, options) = (Place::default(), SledOptions::default());
-        let open = |directory: &Path| {
-            open::<SledBackend>(directory, &place, &options, &Batch::default()).unwrap().backend
-        };
-        println!("{}", persistent_backend(open));
+        println!("sled: {}", on_disk::<SledBackend>(&Default::default()));
+    }
+
+    #[cfg(feature = "redb")]
+    #[test]
+    fn the_redb_backend_conforms() {
+        use crate::storage::redb::backend::RedbBackend;
+        use crate::storage::redb::options::RedbOptions;
+
+        for quick_recovery in [false, true] {
+            let options = RedbOptions { quick_recovery, ..RedbOptions::default() };
+            println!("redb: {}", on_disk::<RedbBackend>(&options));
+        }
     }
 
     #[test]

@@ -47,12 +47,13 @@ const MAP: Map = Map {
                 "documentation",     // text only
             ],
         ),
-        ("storage", &["commit disk", "memory sled", "directory", "backend watermark", "bytes"]),
+        ("storage", &["commit disk", "memory redb sled", "directory", "backend watermark", "bytes"]),
         ("encoding", &["key merge text", "body envelope"]),
     ],
     confined: &[
         ("bincode", &["encoding::envelope"]),
         ("json_event_parser", &["encoding::body::json_text", "encoding::text"]),
+        ("redb", &["storage::redb"]),
         ("sled", &["storage::bytes", "storage::sled"]),
     ],
 };

@@ -13,8 +13,10 @@ const LOCK: &str = "pivotdb.lock";
 const MARKER: &str = "pivotdb.format";
 const MARKER_TEMPORARY: &str = "pivotdb.format.tmp";
 const SIDE_FILE: &str = "pivotdb.synced";
-/// Where sled keeps its files.
+/// Where the backends keep their files. Every build knows all of them, so that an unfinished creation is one whatever
+/// backend it was for.
 const SLED: &str = "sled";
+const REDB: &str = "pivotdb.redb";
 
 /// A directory that is a store, or shall become one.
 #[derive(Debug, Clone)]
@@ -62,6 +64,12 @@ impl Directory {
         self.path.join(SLED)
     }
 
+    /// The file of a redb database.
+    #[cfg(feature = "redb")]
+    pub(in crate::storage) fn redb(&self) -> PathBuf {
+        self.path.join(REDB)
+    }
+
     /// Looks, and writes nothing.
     pub(in crate::storage) fn content(&self) -> Result<Content, OpenError> {
         let foreign = |found: &OsStr| OpenError::Foreign {
@@ -85,7 +93,7 @@ impl Directory {
             match name.to_str() {
                 Some(LOCK) => locked = true,
                 Some(MARKER) => marked = true,
-                Some(MARKER_TEMPORARY | SIDE_FILE | SLED) => anything = Some(name),
+                Some(MARKER_TEMPORARY | SIDE_FILE | SLED | REDB) => anything = Some(name),
                 _ => unknown = Some(name),
             }
         }
@@ -136,7 +144,7 @@ impl Directory {
 
     /// Removes what an unfinished creation has left; the lock file stays.
     pub(in crate::storage) fn clear(&self) -> Result<(), OpenError> {
-        for name in [MARKER_TEMPORARY, SIDE_FILE] {
+        for name in [MARKER_TEMPORARY, SIDE_FILE, REDB] {
             let path = self.path.join(name);
             ignore_missing(fs::remove_file(&path)).map_err(OpenError::io(&path))?;
         }

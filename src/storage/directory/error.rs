@@ -16,9 +16,10 @@ pub(crate) enum OpenError {
     Foreign { directory: PathBuf, found: String },
     #[error("the store was written by a newer release")]
     NewerFormat { directory: PathBuf, format: u64 },
-    /// With one that the caller did not choose, or that this program is built without.
     #[error("the store was made with another backend")]
     WrongBackend { directory: PathBuf, made_with: String, accepted: String },
+    #[error("the program is built without the backend that the store was made with")]
+    NotBuiltIn { directory: PathBuf, made_with: String, built_in: String },
     #[error("the store is open in another process or by another handle")]
     Locked { directory: PathBuf },
     #[error("an option is out of its range")]
@@ -42,7 +43,7 @@ impl OpenError {
             Self::NoStore { .. } => ErrorKind::NoStore,
             Self::Foreign { .. } => ErrorKind::ForeignDirectory,
             Self::NewerFormat { .. } => ErrorKind::NewerFormat,
-            Self::WrongBackend { .. } => ErrorKind::WrongBackend,
+            Self::WrongBackend { .. } | Self::NotBuiltIn { .. } => ErrorKind::WrongBackend,
             Self::Locked { .. } => ErrorKind::Locked,
             Self::Option { .. } => ErrorKind::InvalidOption,
             Self::Damaged { .. } => ErrorKind::Corrupt,
@@ -62,6 +63,9 @@ impl From<OpenError> for Error {
             OpenError::Foreign { .. } => "the directory holds something that is not a store",
             OpenError::NewerFormat { .. } => "the store was written by a newer release",
             OpenError::WrongBackend { .. } => "the store was made with another backend",
+            OpenError::NotBuiltIn { .. } => {
+                "the program is built without the backend that the store was made with"
+            }
             OpenError::Locked { .. } => "the store is open in another process or by another handle",
             OpenError::Option { .. } => "an option is out of its range",
             OpenError::Damaged { .. } => "the store directory is damaged",
@@ -83,6 +87,10 @@ impl From<OpenError> for Error {
                 .with_detail("directory", directory.display())
                 .with_detail("made_with", made_with)
                 .with_detail("accepted", accepted),
+            OpenError::NotBuiltIn { directory, made_with, built_in } => told
+                .with_detail("directory", directory.display())
+                .with_detail("made_with", made_with)
+                .with_detail("built_in", built_in),
             OpenError::Option { option, value } => {
                 told.with_detail("option", option).with_detail("value", value)
             }

@@ -124,7 +124,6 @@ impl Held {
     }
 
     /// The backend that the store was made with; `None`: a store is to be made.
-    #[expect(dead_code, reason = "one backend needs no choice")]
     pub(in crate::storage) fn made_with(&self) -> Option<&str> {
         self.marker.as_ref().map(|marker| marker.backend.as_str())
     }
@@ -182,6 +181,7 @@ impl Held {
 
 /// Opens the store in `directory`, which must be one of `B` if it is there. Where there is none, and `place` allows it, makes one that
 /// holds `initial`.
+#[cfg(test)]
 pub(crate) fn open<B: Resident>(
     directory: &Path,
     place: &Place,

@@ -50,6 +50,26 @@ macro_rules! on_every_backend {
                 super::child::<SledBackend>();
             }
         }
+
+        #[cfg(feature = "redb")]
+        mod redb {
+            use crate::storage::redb::backend::RedbBackend;
+
+            impl super::Tested for RedbBackend {
+                const ENTRY: &'static str = "pivotdb.redb";
+                const DATA: &'static str = "pivotdb.redb";
+                const MARKER: &'static str = "pivotdb 0\nbackend redb\n";
+                const CHILD: &'static str = "storage::disk::tests::redb::child";
+            }
+
+            $(#[test] fn $test() { super::$test::<RedbBackend>(); })*
+
+            #[test]
+            #[ignore = "run by another test, in a process of its own"]
+            fn child() {
+                super::child::<RedbBackend>();
+            }
+        }
     };
 }
 
@@ -251,7 +271,7 @@ fn a_database_full_of_rubbish_is_an_error_or_opens<B: Tested>() {
                 Ok(_) => "less",
                 Err(_) => "unreadable",
             },
-            Err(OpenError::Backend { .. }) => "refused",
+            Err(OpenError::Backend { .. } | OpenError::Damaged { .. }) => "refused",
             Err(error) => panic!("round {round}: {error:?}"),
         };
         *outcomes.entry(outcome).or_insert(0) += 1;
@@ -349,4 +369,69 @@ fn what_was_synced_survives_a_kill_and_the_rest_is_a_prefix<B: Tested>() {
     copy(&path, &killed);
     let found = read(&reopen::<B>(&killed).unwrap().backend, Direction::Forward, 100).len();
     assert!(found > 200 * 5 && found % 5 == 1, "{found}");
+}
+
+mod choice {
+    use super::*;
+    use crate::storage::disk::open::open;
+    use crate::storage::disk::options::{BACKENDS, DiskOptions};
+
+    fn chosen(backend: Option<&'static str>) -> DiskOptions {
+        DiskOptions { backend, ..DiskOptions::default() }
+    }
+
+    #[test]
+    fn a_store_is_opened_with_the_backend_it_was_made_with_and_no_other() {
+        for &made_with in BACKENDS {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("store");
+            assert!(open(&path, &chosen(Some(made_with)), &initial()).unwrap().created);
+            let marker = fs::read_to_string(path.join("pivotdb.format")).unwrap();
+            assert!(marker.contains(&format!("backend {made_with}\n")), "{marker}");
+            for backend in [None, Some(made_with)] {
+                assert!(!open(&path, &chosen(backend), &initial()).unwrap().created);
+            }
+            let before = image(&path);
+            for &other in BACKENDS.iter().filter(|other| **other != made_with) {
+                match open(&path, &chosen(Some(other)), &initial()) {
+                    Err(OpenError::WrongBackend { made_with: it, accepted, .. }) => {
+                        assert_eq!((it.as_str(), accepted.as_str()), (made_with, other));
+                    }
+                    opened => panic!("{opened:?}"),
+                }
+            }
+            assert_eq!(image(&path), before);
+        }
+    }
+
+    #[test]
+    fn a_backend_that_the_program_is_built_without_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("pivotdb.format"), "pivotdb 0\nbackend paper\n").unwrap();
+        let before = image(directory.path());
+        for backend in [None, BACKENDS.first().copied(), BACKENDS.last().copied()] {
+            match open(directory.path(), &chosen(backend), &initial()) {
+                Err(OpenError::NotBuiltIn { made_with, built_in, .. }) => {
+                    assert_eq!((made_with.as_str(), built_in), ("paper", BACKENDS.join(" ")));
+                }
+                opened => panic!("{opened:?}"),
+            }
+        }
+        assert_eq!(image(directory.path()), before);
+    }
+
+    #[test]
+    fn an_unfinished_creation_is_made_with_the_backend_that_is_asked_for_now() {
+        let directory = tempfile::tempdir().unwrap();
+        for &unfinished in BACKENDS {
+            for &asked in BACKENDS {
+                let path = directory.path().join(format!("{unfinished} {asked}"));
+                drop(open(&path, &chosen(Some(unfinished)), &initial()).unwrap());
+                fs::remove_file(path.join("pivotdb.format")).unwrap();
+                assert!(open(&path, &chosen(Some(asked)), &initial()).unwrap().created);
+                let names = fs::read_dir(&path).unwrap().count();
+                assert_eq!(names, 4, "what {unfinished} had made is gone");
+            }
+        }
+    }
 }
