@@ -3,11 +3,11 @@
 use pivotdb::{DocumentId, Error, ErrorKind, Revision};
 use serde_json::json;
 
-use crate::support::{User, ada, on_every_engine, on_every_engine_with};
+use crate::support::{User, ada, on_every_backend, on_every_backend_with};
 
 #[test]
 fn insert_and_read() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         let id = users.insert(&ada()).unwrap();
         let read = users.require(&id).unwrap();
@@ -26,7 +26,7 @@ fn insert_and_read() {
 
 #[test]
 fn insert_refuses_an_id_that_is_taken() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id(1, &ada()).unwrap();
         let error = users.insert_with_id(1, &ada()).unwrap_err();
@@ -41,7 +41,7 @@ fn insert_refuses_an_id_that_is_taken() {
 
 #[test]
 fn put_inserts_or_merges() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         assert_eq!(users.put("ada", &ada()).unwrap().get(), 1);
         assert_eq!(users.put("ada", &ada()).unwrap().get(), 1, "nothing differs, nothing is written");
@@ -54,7 +54,7 @@ fn put_inserts_or_merges() {
 
 #[test]
 fn typed_writes_keep_what_the_type_does_not_know_and_overwrite_does_not() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let everything = store.documents("users").unwrap();
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id("ada", &ada()).unwrap();
@@ -77,7 +77,7 @@ fn typed_writes_keep_what_the_type_does_not_know_and_overwrite_does_not() {
 
 #[test]
 fn update_gives_the_new_document() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id("ada", &ada()).unwrap();
         let updated = users.update("ada", |ada| ada.age += 1).unwrap();
@@ -92,7 +92,7 @@ fn update_gives_the_new_document() {
 
 #[test]
 fn a_failing_update_changes_nothing() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id("ada", &ada()).unwrap();
         let error = users
@@ -108,7 +108,7 @@ fn a_failing_update_changes_nothing() {
 
 #[test]
 fn a_panicking_update_leaves_the_store_usable() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id("ada", &ada()).unwrap();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -121,7 +121,7 @@ fn a_panicking_update_leaves_the_store_usable() {
 
 #[test]
 fn replace_is_compare_and_swap() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id("ada", &ada()).unwrap();
         let mut mine = users.require("ada").unwrap();
@@ -142,7 +142,7 @@ fn replace_is_compare_and_swap() {
 
 #[test]
 fn delete_tells_whether_there_was_one() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id(7, &ada()).unwrap();
         assert!(users.delete(7).unwrap());
@@ -155,7 +155,7 @@ fn delete_tells_whether_there_was_one() {
 
 #[test]
 fn merge_patch_checks_the_type() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id("ada", &ada()).unwrap();
         assert_eq!(users.merge_patch("ada", &json!({"age": 50})).unwrap().age, 50);
@@ -174,7 +174,7 @@ fn what_cannot_be_stored_exactly_is_refused_with_its_path() {
     impl pivotdb::Versioned for Measured {
         const KIND: &'static str = "measured";
     }
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let measured = store.collection::<Measured>("measured").unwrap();
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let error = measured.insert_with_id("m", &Measured { series: vec![0.0, bad] }).unwrap_err();
@@ -191,7 +191,7 @@ fn what_cannot_be_stored_exactly_is_refused_with_its_path() {
 #[test]
 fn limits_are_kept() {
     let builder = pivotdb::Store::builder().document_limit(1000).depth_limit(3).commit_limit(5000);
-    on_every_engine_with(builder, |store| {
+    on_every_backend_with(&builder, |store| {
         let all = store.documents("all").unwrap();
         let kind = |value: serde_json::Value| all.insert(&value).unwrap_err().kind();
         assert_eq!(kind(json!("x".repeat(1001))), ErrorKind::TooLarge);
@@ -212,7 +212,7 @@ fn limits_are_kept() {
 
 #[test]
 fn names_are_checked() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         for bad in [String::new(), "a\nb".to_owned(), "x".repeat(129)] {
             let error = store.documents(&bad).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidName, "{error}");
@@ -224,7 +224,7 @@ fn names_are_checked() {
 
 #[test]
 fn large_documents_are_cut_and_put_together() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let blobs = store.documents("blobs").unwrap();
         let text = |size: usize| json!({"text": "x".repeat(size), "n": size});
         for size in [16_000, 16_384, 20_000, 100_000, 1_000_000, 10_000_000, 3, 40_000] {
@@ -251,7 +251,7 @@ fn large_documents_are_cut_and_put_together() {
 
 #[test]
 fn a_closed_store_says_so() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         let mut ada_read = {
             users.insert_with_id("ada", &ada()).unwrap();
@@ -299,7 +299,7 @@ fn elements_of_lists_keep_what_the_type_does_not_know_of_them() {
             .collect();
         json!({ "lines": lines })
     };
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let orders = store.collection::<Order>("orders").unwrap();
         let everything = store.documents("orders").unwrap();
         let now = || everything.require(1).unwrap().value;

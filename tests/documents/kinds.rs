@@ -4,7 +4,7 @@ use pivotdb::{ErrorKind, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{User, ada, on_every_engine};
+use crate::support::{User, ada, on_every_backend};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Robot {
@@ -17,7 +17,7 @@ impl Versioned for Robot {
 
 #[test]
 fn typed_handles_see_their_kind_and_untyped_ones_all() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("actors").unwrap();
         let robots = store.collection::<Robot>("actors").unwrap();
         let actors = store.documents("actors").unwrap();
@@ -41,7 +41,7 @@ fn typed_handles_see_their_kind_and_untyped_ones_all() {
 
 #[test]
 fn a_typed_write_over_another_kind_is_refused() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("actors").unwrap();
         let robots = store.collection::<Robot>("actors").unwrap();
         robots.insert_with_id(2, &Robot { serial: 7 }).unwrap();
@@ -63,7 +63,7 @@ fn a_typed_write_over_another_kind_is_refused() {
 
 #[test]
 fn an_untyped_insert_takes_the_only_kind_there_is() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let notes = store.documents("notes").unwrap();
         notes.insert_with_id(1, &json!({"text": "a"})).unwrap();
         assert_eq!(
@@ -87,7 +87,7 @@ fn an_untyped_insert_takes_the_only_kind_there_is() {
 
 #[test]
 fn any_json_is_a_document() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let all = store.documents("all").unwrap();
         for (id, value) in
             [Value::Null, json!(true), json!([1, [2]]), json!(""), json!(-0.0), json!(u64::MAX)]
@@ -105,7 +105,7 @@ fn any_json_is_a_document() {
 
 #[test]
 fn a_kind_cannot_be_declared_in_two_ways() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         use pivotdb::{Evolution, Op};
         let none = Evolution::new();
         let one = Evolution::new().step("one", [Op::rename("a", "b")]);

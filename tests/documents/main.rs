@@ -1,13 +1,15 @@
-//! The calls on documents, on every engine.
+//! The calls on documents, on every backend.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[path = "../support/backends.rs"]
+mod backends;
 mod calls;
 mod histories;
 mod kinds;
 mod many;
+mod model;
 mod ranges;
 mod reviewed;
-#[cfg(feature = "sled")]
 mod rewriting;
 mod support;

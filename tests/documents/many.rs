@@ -3,11 +3,11 @@
 use pivotdb::{Durability, ErrorKind, Store};
 use serde_json::json;
 
-use crate::support::{User, ada, on_every_engine};
+use crate::support::{User, ada, on_every_backend};
 
 #[test]
 fn insert_many_is_all_or_nothing() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         let ids = users.insert_many([ada(), ada(), ada()]).unwrap();
         assert!(ids.is_sorted() && ids.len() == 3);
@@ -23,7 +23,7 @@ fn insert_many_is_all_or_nothing() {
 
 #[test]
 fn get_many_keeps_the_order() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let values = store.documents("values").unwrap();
         values.insert_with_id(1, &json!("one")).unwrap();
         values.insert_with_id("big", &json!("x".repeat(100_000))).unwrap();
@@ -37,7 +37,7 @@ fn get_many_keeps_the_order() {
 
 #[test]
 fn bulk_loads_in_commits_of_some_hundred() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let values = store.documents("values").unwrap();
         let commits = store.stats().unwrap().commits;
         let mut bulk = values.bulk().unwrap();
@@ -60,7 +60,7 @@ fn bulk_loads_in_commits_of_some_hundred() {
 
 #[test]
 fn updates_from_many_threads_are_all_there() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap().with_durability(Durability::Buffered);
         users.insert_with_id("hot", &User { age: 0, ..ada() }).unwrap();
         std::thread::scope(|scope| {

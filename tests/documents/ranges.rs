@@ -6,7 +6,7 @@ use pivotdb::DocumentId;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::on_every_engine;
+use crate::support::on_every_backend;
 
 fn ids() -> impl Strategy<Value = DocumentId> {
     prop_oneof![
@@ -59,7 +59,7 @@ proptest! {
 
 #[test]
 fn an_iteration_sees_one_state_whatever_is_written_meanwhile() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let all = store.documents("all").unwrap();
         all.insert_many((0..300).map(|n| json!(n))).unwrap();
         let before: Vec<_> = all.iter().map(|document| document.unwrap().value).collect();
@@ -90,7 +90,7 @@ fn an_iteration_sees_one_state_whatever_is_written_meanwhile() {
 #[test]
 fn a_reader_that_holds_too_much_is_given_up_and_says_so() {
     let builder = pivotdb::Store::builder().overlay_limit(100_000);
-    crate::support::on_every_engine_with(builder, |store| {
+    crate::support::on_every_backend_with(&builder, |store| {
         let all = store.documents("all").unwrap();
         all.insert_many((0..400).map(|n| json!({"n": n, "padding": "x".repeat(1000)}))).unwrap();
         let mut iterator = all.iter();

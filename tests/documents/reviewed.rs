@@ -6,7 +6,7 @@ use pivotdb::{ErrorKind, Evolution, Op, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{User, ada, on_every_engine};
+use crate::support::{User, ada, on_every_backend, on_every_site};
 
 fn renamed() -> Evolution {
     Evolution::new().step("a is b", [Op::rename("a", "b")])
@@ -14,28 +14,28 @@ fn renamed() -> Evolution {
 
 /// The document was in the shape of schema version 2 and said that it was in that of 1.
 #[test]
-#[cfg(feature = "sled")]
 fn an_untyped_overwrite_keeps_the_stamp_of_the_shape_it_was_given() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("test.pivot");
-    let store = Store::open(&path).unwrap();
-    let typed = store.collection_with::<Value>("c", "k", &renamed()).unwrap();
-    typed.insert_with_id(1, &json!({"b": 1})).unwrap();
-    store.close().unwrap();
-    // A script that knows nothing of the steps.
-    let store = Store::open(&path).unwrap();
-    store.documents("c").unwrap().overwrite(1, &json!({"a": "another", "b": 2})).unwrap();
-    store.close().unwrap();
-    let store = Store::open(&path).unwrap();
-    let read = store.collection_with::<Value>("c", "k", &renamed()).unwrap().require(1).unwrap();
-    assert_eq!((read.stamp().schema_version, &*read), (2, &json!({"a": "another", "b": 2})));
-    store.close().unwrap();
+    on_every_site(|site| {
+        let open = || site.open(&Store::builder());
+        let store = open();
+        let typed = store.collection_with::<Value>("c", "k", &renamed()).unwrap();
+        typed.insert_with_id(1, &json!({"b": 1})).unwrap();
+        store.close().unwrap();
+        // A script that knows nothing of the steps.
+        let store = open();
+        store.documents("c").unwrap().overwrite(1, &json!({"a": "another", "b": 2})).unwrap();
+        store.close().unwrap();
+        let store = open();
+        let read = store.collection_with::<Value>("c", "k", &renamed()).unwrap().require(1).unwrap();
+        assert_eq!((read.stamp().schema_version, &*read), (2, &json!({"a": "another", "b": 2})));
+        store.close().unwrap();
+    });
 }
 
 /// Replacing a document whole asked for an upcast of what it replaced.
 #[test]
 fn a_document_that_cannot_be_upcast_can_be_overwritten() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let all = store.documents("k").unwrap();
         all.insert_with_id(1, &json!({"a": 1, "b": 2})).unwrap();
         all.evolve(renamed()).unwrap();
@@ -50,7 +50,7 @@ fn a_document_that_cannot_be_upcast_can_be_overwritten() {
 /// A document that was deleted and inserted again has the same revision, and is another document.
 #[test]
 fn replace_is_not_taken_in_by_a_document_that_was_deleted_and_inserted_again() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let users = store.collection::<User>("users").unwrap();
         users.insert_with_id("ada", &ada()).unwrap();
         let mut mine = users.require("ada").unwrap();
@@ -65,7 +65,7 @@ fn replace_is_not_taken_in_by_a_document_that_was_deleted_and_inserted_again() {
 /// The difference in the old shape was written onto the new one: both names were there.
 #[test]
 fn replace_refuses_what_was_read_in_another_shape() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let all = store.documents("k").unwrap();
         all.insert_with_id(1, &json!({"a": 1})).unwrap();
         let mut old = all.require(1).unwrap();
@@ -80,7 +80,7 @@ fn replace_refuses_what_was_read_in_another_shape() {
 /// Handles learnt the first steps that were declared after them, and none of those after.
 #[test]
 fn handles_and_views_keep_reading_what_later_steps_have_written() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let first = store.collection_with::<Value>("k", "k", &Evolution::new()).unwrap();
         first.insert_with_id(1, &json!({"a": 1})).unwrap();
         let view = first.view::<Value>(1).unwrap();
@@ -119,7 +119,7 @@ fn element_keys_count_whoever_declared_the_kind_first() {
             &[("lines", "sku")]
         }
     }
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let plain = store.collection_with::<Value>("orders", "order", &Evolution::new()).unwrap();
         let orders = store.collection::<Order>("orders").unwrap();
         let line = |sku: &str, n: u32| json!({"sku": sku, "quantity": n, "note": sku});
@@ -137,7 +137,7 @@ fn element_keys_count_whoever_declared_the_kind_first() {
 /// An error from within `try_update` was said to be of the document that was being updated.
 #[test]
 fn an_error_of_another_document_keeps_its_own_context() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let (one, other) = (store.documents("one").unwrap(), store.documents("other").unwrap());
         one.insert_with_id(1, &json!(1)).unwrap();
         let error = one.try_update(1, |_| other.require(2).map(drop)).unwrap_err();
@@ -148,7 +148,7 @@ fn an_error_of_another_document_keeps_its_own_context() {
 /// Reading named kind and stamp of a document that does not fit, writing did not.
 #[test]
 fn writes_name_kind_and_stamp_of_what_does_not_fit() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let all = store.collection_with::<Value>("users", "user", &Evolution::new()).unwrap();
         all.insert_with_id(1, &json!({"name": 7})).unwrap();
         let users = store.collection::<User>("users").unwrap();
@@ -180,12 +180,10 @@ fn the_longest_durations_are_taken() {
     all.insert(&json!(1)).unwrap();
     all.with_durability(pivotdb::Durability::Buffered).insert(&json!(1)).unwrap();
     store.close().unwrap();
-    #[cfg(feature = "sled")]
-    {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("test.pivot");
-        Store::builder().lock_timeout(Duration::MAX).open(path).unwrap().close().unwrap();
-    }
+    #[cfg(any(feature = "sled", feature = "redb"))]
+    on_every_site(|site| {
+        site.open(&Store::builder().lock_timeout(Duration::MAX)).close().unwrap();
+    });
 }
 
 /// Everything was collected before anybody asked how much it was.

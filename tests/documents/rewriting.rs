@@ -4,7 +4,7 @@ use pivotdb::{ErrorKind, Evolution, Function, Op, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::on_every_engine;
+use crate::support::{on_every_backend, on_every_site};
 
 /// The steps of "person" after so many pivots.
 fn steps(pivots: usize) -> Evolution {
@@ -38,14 +38,15 @@ fn program(store: &Store, pivots: usize) -> pivotdb::Collection<Value> {
 /// A program: how many pivots it has seen, and what it does.
 type Program<'p> = (usize, &'p dyn Fn(pivotdb::Collection<Value>));
 
-/// Runs each program on the same directory, one after the other.
+/// Runs each program on the same store, one after the other.
 fn in_turns(programs: &[Program<'_>]) {
-    let directory = tempfile::tempdir().unwrap();
-    for (pivots, run) in programs {
-        let store = Store::open(directory.path().join("turns.pivot")).unwrap();
-        run(program(&store, *pivots));
-        store.close().unwrap();
-    }
+    on_every_site(|site| {
+        for (pivots, run) in programs {
+            let store = site.open(&Store::builder());
+            run(program(&store, *pivots));
+            store.close().unwrap();
+        }
+    });
 }
 
 #[test]
@@ -158,57 +159,63 @@ fn a_failing_step_is_named_and_leaves_the_document_alone() {
 
 #[test]
 fn a_bad_branch_is_left_and_its_documents_stay_readable() {
-    let directory = tempfile::tempdir().unwrap();
-    let open = || Store::open(directory.path().join("branches.pivot")).unwrap();
-    let person = |store: &Store, evolution: Evolution| {
-        store.collection_with::<Value>("people", "person", &evolution).unwrap()
-    };
-    let store = open();
-    let bad =
-        person(&store, steps(1).step("bad", [Op::rename("full_name", "fulname"), Op::add("bad", json!(1))]));
-    bad.insert_with_id(1, &json!({"fulname": "Ada", "bad": 7})).unwrap();
-    store.close().unwrap();
-    let store = open();
-    let fixed = person(&store, steps(1).step("good", [Op::rename("full_name", "called")]));
-    let ada = fixed.require(1).unwrap();
-    assert_eq!(ada.value, json!({"called": "Ada"}));
-    let ada = fixed.update(1, |ada| ada["called"] = json!("Ada King")).unwrap();
-    assert_eq!(ada.value, json!({"called": "Ada King"}));
-    store.close().unwrap();
-    let store = open();
-    let bad =
-        person(&store, steps(1).step("bad", [Op::rename("full_name", "fulname"), Op::add("bad", json!(1))]));
-    assert_eq!(
-        bad.require(1).unwrap().value,
-        json!({"fulname": "Ada King", "bad": 7}),
-        "nothing is lost on the way"
-    );
-    store.close().unwrap();
+    on_every_site(|site| {
+        let open = || site.open(&Store::builder());
+        let person = |store: &Store, evolution: Evolution| {
+            store.collection_with::<Value>("people", "person", &evolution).unwrap()
+        };
+        let store = open();
+        let bad = person(
+            &store,
+            steps(1).step("bad", [Op::rename("full_name", "fulname"), Op::add("bad", json!(1))]),
+        );
+        bad.insert_with_id(1, &json!({"fulname": "Ada", "bad": 7})).unwrap();
+        store.close().unwrap();
+        let store = open();
+        let fixed = person(&store, steps(1).step("good", [Op::rename("full_name", "called")]));
+        let ada = fixed.require(1).unwrap();
+        assert_eq!(ada.value, json!({"called": "Ada"}));
+        let ada = fixed.update(1, |ada| ada["called"] = json!("Ada King")).unwrap();
+        assert_eq!(ada.value, json!({"called": "Ada King"}));
+        store.close().unwrap();
+        let store = open();
+        let bad = person(
+            &store,
+            steps(1).step("bad", [Op::rename("full_name", "fulname"), Op::add("bad", json!(1))]),
+        );
+        assert_eq!(
+            bad.require(1).unwrap().value,
+            json!({"fulname": "Ada King", "bad": 7}),
+            "nothing is lost on the way"
+        );
+        store.close().unwrap();
+    });
 }
 
 #[test]
 fn untyped_handles_read_in_the_declared_shape_else_as_stored() {
-    let directory = tempfile::tempdir().unwrap();
-    let open = || Store::open(directory.path().join("untyped.pivot")).unwrap();
-    let store = open();
-    program(&store, 1).insert_with_id(1, &json!({"full_name": "Ada"})).unwrap();
-    store.close().unwrap();
-    let store = open();
-    let people = store.documents("people").unwrap();
-    assert_eq!(people.require(1).unwrap().value, json!({"full_name": "Ada"}));
-    people.update(1, |ada| ada["x"] = json!(1)).unwrap();
-    let error = people.insert(&json!({})).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::KindRequired, "it cannot know the newest shape: {error}");
-    program(&store, 2);
-    assert_eq!(people.require(1).unwrap().value, json!({"full_name": "Ada", "x": 1, "active": true}));
-    people.insert_with_id(2, &json!({"full_name": "Bob", "active": false})).unwrap();
-    assert_eq!(people.require(2).unwrap().stamp().schema_version, 3);
-    store.close().unwrap();
+    on_every_site(|site| {
+        let open = || site.open(&Store::builder());
+        let store = open();
+        program(&store, 1).insert_with_id(1, &json!({"full_name": "Ada"})).unwrap();
+        store.close().unwrap();
+        let store = open();
+        let people = store.documents("people").unwrap();
+        assert_eq!(people.require(1).unwrap().value, json!({"full_name": "Ada"}));
+        people.update(1, |ada| ada["x"] = json!(1)).unwrap();
+        let error = people.insert(&json!({})).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::KindRequired, "it cannot know the newest shape: {error}");
+        program(&store, 2);
+        assert_eq!(people.require(1).unwrap().value, json!({"full_name": "Ada", "x": 1, "active": true}));
+        people.insert_with_id(2, &json!({"full_name": "Bob", "active": false})).unwrap();
+        assert_eq!(people.require(2).unwrap().stamp().schema_version, 3);
+        store.close().unwrap();
+    });
 }
 
 #[test]
 fn steps_can_be_added_at_run_time() {
-    on_every_engine(|store| {
+    on_every_backend(|store| {
         let runs = store.documents("runs").unwrap();
         runs.insert_with_id(1, &json!({"acc": 1})).unwrap();
         let first = || Evolution::new().step("say it in full", [Op::rename("acc", "accuracy")]);

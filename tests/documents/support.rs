@@ -1,23 +1,28 @@
-//! Stores of every engine to run a test on.
+//! Stores to run a test on.
 
 use pivotdb::{Builder, Store};
 use serde::{Deserialize, Serialize};
 
-/// Runs `test` on a store in memory, and on one on disk.
-pub(crate) fn on_every_engine(test: impl Fn(Store)) {
-    on_every_engine_with(Store::builder(), test);
+use crate::backends::{BACKENDS, Site};
+
+/// Runs `test` on a new store with each backend.
+pub(crate) fn on_every_backend(test: impl Fn(Store)) {
+    on_every_backend_with(&Store::builder(), test);
 }
 
-/// The same, with options.
-pub(crate) fn on_every_engine_with(builder: Builder, test: impl Fn(Store)) {
+/// The same, of stores with other options.
+pub(crate) fn on_every_backend_with(builder: &Builder, test: impl Fn(Store)) {
     test(builder.clone().memory().unwrap());
-    #[cfg(feature = "sled")]
-    {
-        let directory = tempfile::tempdir().unwrap();
-        let store = builder.open(directory.path().join("test.pivot")).unwrap();
+    on_every_site(|site| {
+        let store = site.open(builder);
         test(store.clone());
         store.close().unwrap();
-    }
+    });
+}
+
+/// Runs `test` where there is no store yet, with each backend.
+pub(crate) fn on_every_site(test: impl Fn(&Site)) {
+    BACKENDS.iter().for_each(|backend| test(&backend.site()));
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
