@@ -55,6 +55,7 @@
 //! | say how a kind came to its present shape | [`Versioned`], [`Evolution`], [`Op`], [`Function`], and [what steps mean](documentation::evolution) |
 //! | change several documents together | [`Store::transaction`], [`Transaction`] |
 //! | read one state while others write | [`Store::snapshot`], [`Snapshot`], [`Collection::iter`] |
+//! | say which documents are meant | [`field`], [`Filter`], [`Projection`], and [what filters mean](documentation::queries) |
 //! | load many documents | [`Collection::insert_many`], [`Collection::bulk`] |
 //! | import and export lines of JSON | [`Import`], [`Export`], and [what the lines are](documentation::ndjson) |
 //! | read documents as an older program does | [`Collection::view`] |
@@ -81,6 +82,7 @@ mod catalog;
 mod encoding;
 mod error;
 mod evolution;
+mod filter;
 mod maintenance;
 mod model;
 mod record;
@@ -116,6 +118,10 @@ pub use crate::evolution::plan::Plan;
 pub use crate::evolution::step::StepBody;
 pub use crate::evolution::time::Time;
 pub use crate::evolution::values::Complement;
+pub use crate::filter::builder::{Field, Operand, field};
+pub use crate::filter::filter::Filter;
+pub use crate::filter::projection::Projection;
+pub use crate::filter::types::Type;
 pub use crate::maintenance::export::{Export, Exported};
 pub use crate::maintenance::finding::{Damage, Finding};
 pub use crate::maintenance::import::{Import, Imported};

@@ -12,6 +12,9 @@ pub mod format {}
 #[doc = include_str!("ndjson.md")]
 pub mod ndjson {}
 
+#[doc = include_str!("queries.md")]
+pub mod queries {}
+
 /// The programs in the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     InvalidId,
     /// A path is not well-formed.
     InvalidPath,
+    /// A filter, a sort or a projection is not well-formed; the error names the operator or the path.
+    InvalidFilter,
     /// The steps of an evolution contradict themselves or what is registered already.
     InvalidEvolution,
     /// An option of the builder or of a call is out of its range.
@@ -91,6 +93,7 @@ impl ErrorKind {
             Self::InvalidName => "a name has 1 to 128 bytes and no control characters",
             Self::InvalidId => "a text id has at most 1024 bytes",
             Self::InvalidPath => "write a.b.0, or /a/b/0 for names with dots",
+            Self::InvalidFilter => "see the documentation of queries for what there is",
             Self::InvalidEvolution => "correct the steps before they are registered",
             Self::InvalidOption => "see the option's documentation for its range",
             Self::NotRepresentable => "nothing was written",

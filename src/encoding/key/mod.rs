@@ -7,8 +7,4 @@ pub(crate) mod error;
 mod escape;
 pub(crate) mod id;
 pub(crate) mod space;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the order of index entries is part of the format before there are indexes")
-)]
 pub(crate) mod value;
