@@ -264,7 +264,7 @@ impl History {
     /// Functions are the program's own, found by identity. A step that cannot be crossed is found here, not when the plan is run.
     pub(crate) fn plan(&self, from: Stamp, to: Stamp) -> Result<Plan, NoWay> {
         if from == to {
-            return Ok(Plan::new(from, to, Vec::new()));
+            return Ok(Plan::new(from, to, Vec::new(), false));
         }
         let find = |stamp| self.by_stamp.get(&stamp).copied().ok_or(NoWay::Unknown { stamp });
         let ways = self.ways_to_ancestor(find(from)?, find(to)?);
@@ -273,10 +273,20 @@ impl History {
         for node in down {
             crossings.push(self.crossing(node, false)?);
         }
+        let undone = crossings.len();
         for node in up.into_iter().rev() {
             crossings.push(self.crossing(node, true)?);
         }
-        Ok(Plan::new(from, to, crossings))
+        // Two branches may have the same step. What it drops on the way down comes back where the way leads up over it again.
+        let (down, up) = crossings.split_at_mut(undone);
+        let mut repeats = false;
+        for crossing in up {
+            for same in down.iter().filter(|down| down.step.does_the_same(&crossing.step)) {
+                crossing.fingerprints.extend(&same.fingerprints);
+                repeats = true;
+            }
+        }
+        Ok(Plan::new(from, to, crossings, repeats))
     }
 
     fn crossing(&self, node: usize, up: bool) -> Result<Crossing, NoWay> {
@@ -412,6 +422,7 @@ mod tests {
     use super::*;
     use crate::encoding::body::node::Node;
     use crate::evolution::context::StepContext;
+    use crate::evolution::notes::OpenComplement;
     use crate::model::id::DocumentId;
 
     fn history(evolution: &Evolution) -> History {
@@ -495,6 +506,37 @@ mod tests {
         assert_eq!(good.relation(bad.current(), good.current()), Relation::Diverged);
         let plan = good.plan(bad.current(), good.current()).unwrap();
         assert_eq!(run(&plan, json!({"bad": 7})), json!({"good": 7, "e": 1}));
+    }
+
+    #[test]
+    fn a_step_of_both_branches_loses_nothing() {
+        let country = || Op::add("country", "NL");
+        let theirs = history(&Evolution::new().step("country", country()));
+        let mut ours =
+            history(&Evolution::new().step("mail", Op::rename("mail", "email")).step("everybody", country()));
+        ours.learn(recorded(&theirs));
+        let plan = ours.plan(theirs.current(), ours.current()).unwrap();
+        let body = json!({"mail": "a", "country": "GB"});
+        assert_eq!(run(&plan, body.clone()), json!({"email": "a", "country": "GB"}));
+        let write = |plan: &Plan, body: &Value, kept: &[u8]| {
+            let id = DocumentId::from(1);
+            let mut node = Node::from_value(body.clone()).unwrap();
+            let kept = OpenComplement::read(kept).unwrap();
+            let kept = plan.write(&mut node, &kept, &StepContext::new("user", &id)).unwrap();
+            (node.to_value().unwrap(), kept.to_bytes().unwrap())
+        };
+        let (shown, kept) = write(&plan, &body, &[]);
+        let back = ours.plan(ours.current(), theirs.current()).unwrap();
+        assert_eq!(write(&back, &shown, &kept).0, body);
+        let edited = json!({"email": "a", "country": "EG"});
+        let (stored, kept) = write(&back, &edited, &kept);
+        assert_eq!(stored, json!({"mail": "a", "country": "EG"}));
+        assert_eq!(write(&plan, &stored, &kept).0, edited);
+        // A step of the one branch only is undone.
+        let other = history(&Evolution::new().step("other", Op::add("country", "XX")));
+        ours.learn(recorded(&other));
+        let plan = ours.plan(other.current(), ours.current()).unwrap();
+        assert_eq!(run(&plan, body), json!({"email": "a", "country": "NL"}));
     }
 
     #[test]

@@ -25,13 +25,16 @@ pub struct Plan {
     from: Stamp,
     to: Stamp,
     crossings: Vec<Crossing>,
+    /// Some step is undone and then done again, so that what it drops must be kept meanwhile.
+    repeats: bool,
 }
 
 /// A step to be carried out, all of whose ops are known.
 #[derive(Debug, Clone)]
 pub(crate) struct Crossing {
     pub(crate) step: Arc<Step>,
-    /// After the step: the first is its own, the others are those it goes by in other definitions and under other names of the kind.
+    /// After the step: the first is its own, the others are those it goes by in other definitions, under other names of the kind, and on the branch that the way
+    /// comes from.
     pub(crate) fingerprints: Vec<Fingerprint>,
     /// Of the step, if it has one; it can be run in this direction.
     pub(crate) function: Option<Function>,
@@ -44,8 +47,8 @@ pub(crate) struct Crossing {
 pub(crate) type Spared = Vec<(Vec<Fingerprint>, Vec<u32>)>;
 
 impl Plan {
-    pub(crate) fn new(from: Stamp, to: Stamp, crossings: Vec<Crossing>) -> Self {
-        Self { from, to, crossings }
+    pub(crate) fn new(from: Stamp, to: Stamp, crossings: Vec<Crossing>, repeats: bool) -> Self {
+        Self { from, to, crossings, repeats }
     }
 
     /// The stamp of the bodies it takes.
@@ -80,6 +83,9 @@ impl Plan {
     /// Brings `body` from one stamp to the other, in place, without a complement. After an error the body is half done, and to be
     /// discarded: the stored bytes are what counts. Costs what the ops touch; a function costs a conversion of the whole body.
     pub(crate) fn run<'a>(&'a self, body: &mut Node<'a>, context: &StepContext<'_>) -> Result<(), StepError> {
+        if self.repeats {
+            return self.cross(body, &OpenComplement::default(), true, context).map(drop);
+        }
         let mut form = Form { node: body, value: None };
         for Crossing { step, function, up, .. } in &self.crossings {
             let ops = |form: &mut Form<'_, 'a>| {
@@ -111,7 +117,7 @@ impl Plan {
         if complement.is_empty() {
             return self.run(body, context);
         }
-        self.cross(body, complement, false, context).map(drop)
+        self.cross(body, complement, self.repeats, context).map(drop)
     }
 
     /// As [`run`](Self::run), for a document that will be written at the other stamp; gives the complement to be written with it.

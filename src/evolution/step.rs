@@ -15,6 +15,13 @@ pub(crate) struct Step {
     pub(crate) redefines: Option<String>,
 }
 
+impl Step {
+    /// Whether the other one changes documents in the same way.
+    pub(crate) fn does_the_same(&self, other: &Self) -> bool {
+        self.ops == other.ops && self.code.identity() == other.code.identity()
+    }
+}
+
 /// The function of a step.
 #[derive(Debug, Clone)]
 pub(crate) enum Code {
