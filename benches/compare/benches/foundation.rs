@@ -1,7 +1,7 @@
-//! One document at a time, and all of them: what PivotDB costs over sled and serde_json.
+//! One document at a time, and all of them: what PivotDB costs over sled, redb and serde_json.
 //!
-//! `cargo bench --manifest-path benches/compare/Cargo.toml --bench foundation`, with `-- --quick` for a look that takes a minute, or
-//! `-- get` for the workloads with that in their name.
+//! `cargo bench --manifest-path benches/compare/Cargo.toml --bench foundation`, with `-- --quick` for a look that takes two minutes,
+//! `-- get` for the workloads with that in their name, or `-- redb` for those on redb.
 
 use std::cell::OnceCell;
 use std::hint::black_box;
@@ -15,6 +15,7 @@ use compare::durable::Durable;
 use compare::duty::on_duty;
 use compare::ids::Ids;
 use compare::mirror::Writer;
+use compare::raw::{Raw, Redb, Sled};
 use compare::stall;
 use compare::table::Table;
 use criterion::Criterion;
@@ -27,28 +28,49 @@ fn main() {
     let scale = Scale::from_arguments();
     let mut criterion = scale.criterion();
     let mut table = Table::default();
-    size::<User>(&scale, &mut criterion, &mut table, 1.0);
-    size::<MediumOrder>(&scale, &mut criterion, &mut table, 0.8);
-    size::<LargeOrder>(&scale, &mut criterion, &mut table, 0.65);
-    durable(&mut criterion, &mut table);
-    if scale.wants("stall/150B") {
-        stall::run(scale.stall_documents, &mut table);
-    }
+    let aims = Aims { get: [Some(1.0), Some(0.8), Some(0.65)], batch: Some(1.3), eight_threads: Some(5.0) };
+    on::<Sled>(&scale, &mut criterion, &mut table, aims);
+    on::<Redb>(&scale, &mut criterion, &mut table, Aims::default());
     criterion.final_summary();
     if scale.measures() {
         println!("\n{table}");
     }
 }
 
-fn size<T: Sample>(scale: &Scale, criterion: &mut Criterion, table: &mut Table, get_aim: f64) {
-    let data = Data::<T>::new(scale);
+/// What is aimed at on one backend.
+#[derive(Debug, Default, Clone, Copy)]
+struct Aims {
+    /// For each size.
+    get: [Option<f64>; 3],
+    batch: Option<f64>,
+    eight_threads: Option<f64>,
+}
+
+fn on<R: Raw>(scale: &Scale, criterion: &mut Criterion, table: &mut Table, aims: Aims) {
+    size::<User, R>(scale, criterion, table, aims.get[0], aims.batch);
+    size::<MediumOrder, R>(scale, criterion, table, aims.get[1], aims.batch);
+    size::<LargeOrder, R>(scale, criterion, table, aims.get[2], aims.batch);
+    durable::<R>(criterion, table, aims.eight_threads);
+    if scale.wants(&R::workload("stall/150B")) {
+        stall::run::<R>(scale.stall_documents, table);
+    }
+}
+
+fn size<T: Sample, R: Raw>(
+    scale: &Scale,
+    criterion: &mut Criterion,
+    table: &mut Table,
+    get_aim: Option<f64>,
+    batch_aim: Option<f64>,
+) {
+    let data = Data::<T, R>::new(scale);
     get(scale, &data, get_aim).run(criterion, table);
     iterate(&data).run(criterion, table);
-    write("put", scale, &data, |collection, id, value| {
+    write("put", scale, &data, batch_aim, |collection, id, value| {
         collection.put(id, value).expect("a document is put");
     })
     .run(criterion, table);
-    write("overwrite", scale, &data, |collection, id, value| {
+    write("overwrite", scale, &data, batch_aim, |collection, id, value| {
         collection.overwrite(id, value).expect("a document is overwritten");
     })
     .run(criterion, table);
@@ -56,29 +78,29 @@ fn size<T: Sample>(scale: &Scale, criterion: &mut Criterion, table: &mut Table, 
 }
 
 /// One document by its id, anywhere in the data.
-fn get<'a, T: Sample>(scale: &Scale, data: &'a Data<T>, aim: f64) -> Contest<'a> {
+fn get<'a, T: Sample, R: Raw>(scale: &Scale, data: &'a Data<T, R>, aim: Option<f64>) -> Contest<'a> {
     let (mut ours, mut theirs) = (Ids::below(scale.documents), Ids::below(scale.documents));
-    Contest::new("get", T::SIZE, 100, "PivotDB get", move |operations| {
+    Contest::new(&R::workload("get"), T::SIZE, 100, "PivotDB get", move |operations| {
         let collection = &data.get().collection;
         timed(operations, || {
             black_box(collection.get(ours.next_id()).expect("it can be read").expect("it is there"));
         })
     })
-    .against("sled get + from_slice", "get", aim, move |operations| {
-        let database = &data.get().raw.database;
+    .against(&format!("{} get + from_slice", R::NAME), &R::workload("get"), aim, move |operations| {
+        let raw = &data.get().raw;
         timed(operations, || {
             let id = theirs.next_id().to_be_bytes();
-            let text = database.get(id).expect("it can be read").expect("it is there");
+            let text = raw.get(&id).expect("it is there");
             black_box(serde_json::from_slice::<T>(&text).expect("it is a document"));
         })
     })
 }
 
 /// All documents, one after the other.
-fn iterate<T: Sample>(data: &Data<T>) -> Contest<'_> {
+fn iterate<T: Sample, R: Raw>(data: &Data<T, R>) -> Contest<'_> {
     let mut ours: Option<Range<T>> = None;
-    let mut theirs: Option<sled::Iter> = None;
-    Contest::new("iterate", T::SIZE, 1000, "PivotDB iter", move |operations| {
+    let mut theirs: Option<R::Values> = None;
+    Contest::new(&R::workload("iterate"), T::SIZE, 1000, "PivotDB iter", move |operations| {
         let collection = &data.get().collection;
         timed(operations, || {
             loop {
@@ -90,27 +112,32 @@ fn iterate<T: Sample>(data: &Data<T>) -> Contest<'_> {
             }
         })
     })
-    .against("sled iter + from_slice", "iterate", None, move |operations| {
-        let database = &data.get().raw.database;
-        timed(operations, || {
-            loop {
-                if let Some(entry) = theirs.get_or_insert_with(|| database.iter()).next() {
-                    let (_, text) = entry.expect("it can be read");
-                    black_box(serde_json::from_slice::<T>(&text).expect("it is a document"));
-                    return;
+    .against(
+        &format!("{} iter + from_slice", R::NAME),
+        &R::workload("iterate"),
+        None,
+        move |operations| {
+            let raw = &data.get().raw;
+            timed(operations, || {
+                loop {
+                    if let Some(text) = theirs.get_or_insert_with(|| raw.values()).next() {
+                        black_box(serde_json::from_slice::<T>(&text).expect("it is a document"));
+                        return;
+                    }
+                    theirs = None;
                 }
-                theirs = None;
-            }
-        })
-    })
+            })
+        },
+    )
 }
 
 /// A document that is there is written again, changed. An operation is so many writes in a row as take longer than a window of syncing,
 /// and then a wait for the disk, all of it measured, so that a side pays for what it leaves to its threads. Each sample is one turn.
-fn write<'a, T: Sample>(
+fn write<'a, T: Sample, R: Raw>(
     workload: &str,
     scale: &'a Scale,
-    data: &'a Data<T>,
+    data: &'a Data<T, R>,
+    batch_aim: Option<f64>,
     write: impl Fn(&Collection<T>, u64, &T) + 'a,
 ) -> Contest<'a> {
     let mut ids = Ids::below(scale.hot);
@@ -132,21 +159,26 @@ fn write<'a, T: Sample>(
         assert_eq!(commits() - before, writes, "each of them changed something");
         took.div_f64(scale.writes as f64)
     };
-    Contest::new(workload, T::SIZE, u64::MAX, &format!("PivotDB {workload}"), subject)
+    Contest::new(&R::workload(workload), T::SIZE, u64::MAX, &format!("PivotDB {workload}"), subject)
         .against(
-            "sled apply_batch, same bytes",
-            &format!("{workload}/batch"),
-            1.3,
+            &format!("{} apply_batch, same bytes", R::NAME),
+            &R::workload(&format!("{workload}/batch")),
+            batch_aim,
             raw_write(scale, data, Writer::apply_batch),
         )
-        .against("sled insert", &format!("{workload}/insert"), None, raw_write(scale, data, Writer::insert))
+        .against(
+            &format!("{} insert", R::NAME),
+            &R::workload(&format!("{workload}/insert")),
+            None,
+            raw_write(scale, data, Writer::insert),
+        )
 }
 
-/// The same with sled, which is given PivotDB's duty of getting it to the disk.
-fn raw_write<'a, T: Sample>(
+/// The same without PivotDB, where the backend is given PivotDB's duty of getting it to the disk.
+fn raw_write<'a, T: Sample, R: Raw>(
     scale: &Scale,
-    data: &'a Data<T>,
-    write: fn(&mut Writer<'a>, u64),
+    data: &'a Data<T, R>,
+    write: fn(&mut Writer<'a, R>, u64),
 ) -> impl FnMut(u64) -> Duration + 'a {
     let Scale { documents, hot, writes, .. } = *scale;
     let mut ids = Ids::below(hot);
@@ -170,21 +202,22 @@ fn raw_write<'a, T: Sample>(
     }
 }
 
-fn durable(criterion: &mut Criterion, table: &mut Table) {
-    let durable: OnceCell<Durable> = OnceCell::new();
+fn durable<R: Raw>(criterion: &mut Criterion, table: &mut Table, aim: Option<f64>) {
+    let durable: OnceCell<Durable<R>> = OnceCell::new();
     let commit = |threads: u64| {
         let durable = &durable;
         move |operations| durable.get_or_init(Durable::new).pivotdb(threads, operations)
     };
-    let mut contest = Contest::new("durable", User::SIZE, u64::MAX, "PivotDB, 1 thread", commit(1)).against(
-        "sled insert, flush, sync_data",
-        "durable",
-        None,
-        |operations| durable.get_or_init(Durable::new).raw(operations),
-    );
+    let mut contest =
+        Contest::new(&R::workload("durable"), User::SIZE, u64::MAX, "PivotDB, 1 thread", commit(1)).against(
+            &format!("{} insert, synced", R::NAME),
+            &R::workload("durable"),
+            None,
+            |operations| durable.get_or_init(Durable::new).raw(operations),
+        );
     for threads in [2, 4, 8, 16] {
-        let called = format!("durable-{threads}-threads");
-        let aim = (threads == 8).then_some(5.0);
+        let called = R::workload(&format!("durable-{threads}-threads"));
+        let aim = aim.filter(|_| threads == 8);
         contest = contest.gaining(&format!("PivotDB, {threads} threads"), &called, aim, commit(threads));
     }
     contest.run(criterion, table);

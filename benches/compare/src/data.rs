@@ -27,18 +27,18 @@ const TURNS: u64 = 10;
 pub const COLLECTION: &str = "documents";
 
 /// A data set that is made when it is first asked for.
-pub struct Data<T> {
+pub struct Data<T, R> {
     scale: Scale,
-    loaded: OnceCell<Loaded<T>>,
-    mirror: OnceCell<Mirror>,
+    loaded: OnceCell<Loaded<T, R>>,
+    mirror: OnceCell<Mirror<R>>,
 }
 
 /// Documents 0, 1 ... under their numbers.
-pub struct Loaded<T> {
+pub struct Loaded<T, R> {
     pub store: Store,
     pub collection: Collection<T>,
     /// JSON text under eight bytes.
-    pub raw: Raw,
+    pub raw: R,
     load: Vec<Pair>,
     _directory: TempDir,
 }
@@ -49,17 +49,17 @@ pub fn directory() -> TempDir {
     tempfile::tempdir_in(here.parent().expect("a file is in a directory")).expect("a directory can be made")
 }
 
-impl<T: Sample> Data<T> {
+impl<T: Sample, R: Raw> Data<T, R> {
     pub fn new(scale: &Scale) -> Self {
         Self { scale: scale.clone(), loaded: OnceCell::new(), mirror: OnceCell::new() }
     }
 
-    pub fn get(&self) -> &Loaded<T> {
+    pub fn get(&self) -> &Loaded<T, R> {
         self.loaded.get_or_init(|| Loaded::load(self.scale.documents))
     }
 
     /// A raw database with PivotDB's own keys and values.
-    pub fn mirror(&self) -> &Mirror {
+    pub fn mirror(&self) -> &Mirror<R> {
         self.mirror.get_or_init(|| Mirror::load::<T>(self.scale.documents))
     }
 
@@ -72,21 +72,21 @@ impl<T: Sample> Data<T> {
     /// Tells what loading took, if it has been done.
     pub fn tell(&self, table: &mut Table) {
         let Some(loaded) = self.loaded.get() else { return };
-        let names = ("PivotDB bulk", "sled apply_batch, 256");
+        let names = ("PivotDB bulk", &*format!("{} apply_batch, 256", R::NAME));
         if let Some(mirror) = self.mirror.get() {
-            table.remark(format!("PUT {} writes {}", T::SIZE, mirror.describe()));
+            table.remark(format!("{} {} writes {}", R::workload("PUT"), T::SIZE, mirror.describe()));
         }
-        table.add(Row::new(Comparison::Ratio, "load".to_owned(), T::SIZE, names, None, &loaded.load));
+        table.add(Row::new(Comparison::Ratio, R::workload("load"), T::SIZE, names, None, &loaded.load));
     }
 }
 
-impl<T: Sample> Loaded<T> {
+impl<T: Sample, R: Raw> Loaded<T, R> {
     fn load(documents: u64) -> Self {
         let directory = directory();
-        let builder = Store::builder().durability(Durability::Buffered).cache_capacity(CACHE);
+        let builder = R::choose(Store::builder()).durability(Durability::Buffered).cache_capacity(CACHE);
         let store = builder.open(directory.path().join("pivotdb")).expect("a store opens");
         let collection = store.collection::<T>(COLLECTION).expect("a collection is made");
-        let raw = Raw::open(&directory.path().join("sled"), CACHE);
+        let raw = R::open(&directory.path().join("raw"), CACHE);
         let mut load = Vec::new();
         for turn in 0..TURNS {
             let ids = turn * documents / TURNS..(turn + 1) * documents / TURNS;
@@ -108,10 +108,7 @@ impl<T: Sample> Loaded<T> {
             document.expect("it can be read");
             found.0 += 1;
         }
-        for entry in self.raw.database.iter() {
-            entry.expect("it can be read");
-            found.1 += 1;
-        }
+        found.1 += self.raw.values().count() as u64;
         assert_eq!(found, (documents, documents));
     }
 }
@@ -127,16 +124,13 @@ pub fn load_pivotdb<T: Sample>(collection: &Collection<T>, values: &[(u64, T)]) 
     begun.elapsed()
 }
 
-/// The same with sled alone.
-pub fn load_raw<T: Sample>(raw: &Raw, values: &[(u64, T)]) -> Duration {
+/// The same without PivotDB.
+pub fn load_raw<T: Sample>(raw: &impl Raw, values: &[(u64, T)]) -> Duration {
     let begun = Instant::now();
     on_duty(raw, |duty| {
         for values in values.chunks(BATCH as usize) {
-            let mut batch = sled::Batch::default();
-            for (id, value) in values {
-                batch.insert(&id.to_be_bytes(), serde_json::to_vec(value).expect("it is JSON"));
-            }
-            raw.database.apply_batch(batch).expect("sled takes a batch");
+            let text = |value| serde_json::to_vec(value).expect("it is JSON");
+            raw.apply_batch(values.iter().map(|(id, value)| (id.to_be_bytes(), text(value))));
             duty.hold_back();
         }
     });

@@ -11,25 +11,26 @@ use crate::data::{COLLECTION, directory};
 use crate::documents::{Sample, User};
 use crate::raw::Raw;
 
-/// sled's cache and PivotDB's, by default.
+/// PivotDB's, by default.
 const CACHE: u64 = 64 << 20;
 
 /// Empty stores on both sides, to be filled by durable inserts.
-pub struct Durable {
+pub struct Durable<R> {
     collection: Collection<User>,
-    raw: Raw,
+    raw: R,
     next: AtomicU64,
     _store: Store,
     _directory: TempDir,
 }
 
-impl Durable {
+impl<R: Raw> Durable<R> {
     #[expect(clippy::new_without_default, reason = "it makes files")]
     pub fn new() -> Self {
         let directory = directory();
-        let store = Store::open(directory.path().join("pivotdb")).expect("a store opens");
+        let store =
+            R::choose(Store::builder()).open(directory.path().join("pivotdb")).expect("a store opens");
         let collection = store.collection::<User>(COLLECTION).expect("a collection is made");
-        let raw = Raw::open(&directory.path().join("sled"), CACHE);
+        let raw = R::open(&directory.path().join("raw"), CACHE);
         Self { collection, raw, next: AtomicU64::new(0), _store: store, _directory: directory }
     }
 
@@ -50,13 +51,13 @@ impl Durable {
         begun.elapsed()
     }
 
-    /// The same on one thread with sled: insert, flush, and the sync that sled leaves out.
+    /// The same on one thread without PivotDB: insert, and what makes that durable.
     pub fn raw(&self, inserts: u64) -> Duration {
         let begun = Instant::now();
         for _ in 0..inserts {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             let text = serde_json::to_vec(&User::make(n)).expect("it is JSON");
-            self.raw.database.insert(n.to_be_bytes(), text).expect("sled inserts");
+            self.raw.insert(&n.to_be_bytes(), &text);
             self.raw.sync();
         }
         begun.elapsed()

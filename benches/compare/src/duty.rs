@@ -1,4 +1,4 @@
-//! What PivotDB does for buffered writers, done for raw sled: everything is on the disk soon.
+//! What PivotDB does for buffered writers, done for a raw backend: everything is on the disk soon.
 
 use std::sync::{Condvar, Mutex};
 use std::thread;
@@ -27,7 +27,7 @@ struct State {
 }
 
 /// Runs `work`, meanwhile syncs; and in the end syncs the rest, which is not part of what `work` may measure.
-pub fn on_duty<R>(raw: &Raw, work: impl FnOnce(&Duty) -> R) -> R {
+pub fn on_duty<R>(raw: &impl Raw, work: impl FnOnce(&Duty) -> R) -> R {
     let duty =
         Duty { state: Mutex::new(State { covered: Instant::now(), ended: false }), changed: Condvar::new() };
     let result = thread::scope(|scope| {
@@ -42,7 +42,7 @@ pub fn on_duty<R>(raw: &Raw, work: impl FnOnce(&Duty) -> R) -> R {
 }
 
 impl Duty {
-    fn run(&self, raw: &Raw) {
+    fn run(&self, raw: &impl Raw) {
         let mut state = self.state.lock().expect("nobody panicked");
         while !state.ended {
             let left = WINDOW.saturating_sub(state.covered.elapsed());

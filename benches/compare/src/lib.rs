@@ -1,4 +1,4 @@
-//! PivotDB measured beside what it is built on: sled and serde_json, without PivotDB between them.
+//! PivotDB measured beside what it is built on: sled, redb and serde_json, without PivotDB between them.
 //!
 //! Both sides hold the same documents, in the same process and the same run, and take turns: [`contest`] says how. What they
 //! are given to do is in the bench targets.

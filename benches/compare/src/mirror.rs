@@ -1,8 +1,10 @@
-//! A raw sled database with the keys and values of a PivotDB store, and what one put of PivotDB's writes to it.
+//! A raw database with the keys and values of a PivotDB store, and what one put of PivotDB's writes to it.
 
 use std::sync::{Arc, Mutex};
 
-use pivotdb::backend::{Backend, BackendError, Batch, Bytes, Direction, Failure, KeyRange, Page, PageLimit};
+use pivotdb::backend::{
+    Backend, BackendError, Batch, Bytes, Direction, KeyRange, MemoryBackend, Page, PageLimit,
+};
 use pivotdb::{Durability, Store};
 use tempfile::TempDir;
 
@@ -12,8 +14,8 @@ use crate::raw::Raw;
 
 /// The database, and how PivotDB writes to it.
 #[derive(Debug)]
-pub struct Mirror {
-    pub raw: Arc<Raw>,
+pub struct Mirror<R> {
+    pub raw: R,
     shape: Shape,
     _directory: TempDir,
 }
@@ -27,12 +29,10 @@ struct Shape {
     others: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Mirror {
-    /// Has PivotDB load the documents through a backend that passes everything on to sled as it is.
+impl<R: Raw> Mirror<R> {
+    /// Has PivotDB load the documents into memory, and copies what it has written.
     pub fn load<T: Sample>(documents: u64) -> Self {
-        let directory = directory();
-        let raw = Arc::new(Raw::open(directory.path(), CACHE));
-        let recorder = Arc::new(Recorder { raw: Arc::clone(&raw), last: Mutex::default() });
+        let recorder = Arc::new(Recorder { memory: MemoryBackend::new(), last: Mutex::default() });
         let builder = Store::builder().durability(Durability::Buffered);
         let store = builder.open_backend(Arc::<Recorder>::clone(&recorder)).expect("a store opens");
         let collection = store.collection::<T>(COLLECTION).expect("a collection is made");
@@ -46,8 +46,11 @@ impl Mirror {
         collection.put(id, &value).expect("a document is put");
         store.close().expect("a store closes");
         let last = std::mem::take(&mut *recorder.last.lock().expect("nobody panicked"));
+        let directory = directory();
+        let raw = R::open(&directory.path().join("raw"), CACHE);
+        copy(&recorder.memory, &raw);
         // As on the other sides: read once before it is measured.
-        assert!(raw.database.iter().all(|entry| entry.is_ok()));
+        assert!(raw.values().count() as u64 >= documents);
         Self { shape: Shape::of(last, id), raw, _directory: directory }
     }
 
@@ -61,32 +64,29 @@ impl Mirror {
     }
 
     /// Who writes as PivotDB does, without it.
-    pub fn writer(&self) -> Writer<'_> {
+    pub fn writer(&self) -> Writer<'_, R> {
         Writer { raw: &self.raw, shape: self.shape.clone(), count: 0 }
     }
 }
 
 /// Writes keys and bytes like those of PivotDB's puts, another value each time.
 #[derive(Debug)]
-pub struct Writer<'a> {
-    raw: &'a Raw,
+pub struct Writer<'a, R> {
+    raw: &'a R,
     shape: Shape,
     count: u64,
 }
 
-impl Writer<'_> {
+impl<R: Raw> Writer<'_, R> {
     /// As many keys and bytes as one put of document `id`, at once.
     pub fn apply_batch(&mut self, id: u64) {
         self.count += 1;
-        let mut batch = sled::Batch::default();
-        for (key, value) in &mut self.shape.others {
-            vary(value, self.count);
-            batch.insert(key.as_slice(), value.as_slice());
-        }
+        self.shape.others.iter_mut().for_each(|(_, value)| vary(value, self.count));
         let (prefix, value) = &mut self.shape.document;
         vary(value, self.count);
-        batch.insert([prefix.as_slice(), &id.to_be_bytes()].concat(), value.as_slice());
-        self.raw.database.apply_batch(batch).expect("sled takes a batch");
+        let key = [prefix.as_slice(), &id.to_be_bytes()].concat();
+        let others = self.shape.others.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+        self.raw.apply_batch(others.chain([(key.as_slice(), value.as_slice())]));
     }
 
     /// The document's own key and value alone.
@@ -95,7 +95,7 @@ impl Writer<'_> {
         let (prefix, value) = &mut self.shape.document;
         vary(value, self.count);
         let key = [prefix.as_slice(), &id.to_be_bytes()].concat();
-        self.raw.database.insert(key, value.as_slice()).expect("sled inserts");
+        self.raw.insert(&key, value);
     }
 }
 
@@ -121,59 +121,47 @@ impl Shape {
     }
 }
 
-/// Passes everything on to sled, and keeps the last batch.
-#[derive(Debug)]
-struct Recorder {
-    raw: Arc<Raw>,
-    last: Mutex<Batch>,
+/// All entries, as many at a time as a bulk load writes.
+fn copy(from: &MemoryBackend, to: &impl Raw) {
+    let mut range = KeyRange::all();
+    loop {
+        let limit = PageLimit { entries: 256, bytes: usize::MAX };
+        let page = from.page(&range, Direction::Forward, limit).expect("memory can be read");
+        to.apply_batch(page.entries.iter().map(|(key, value)| (&**key, &**value)));
+        match page.entries.last() {
+            Some((last, _)) if !page.complete => range.start = [last, &[0][..]].concat(),
+            _ => break,
+        }
+    }
+    to.sync();
 }
 
-fn failed(error: sled::Error) -> BackendError {
-    BackendError::new(Failure::Io, "sled failed").with_source(error)
+/// Passes everything on to memory, and keeps the last batch.
+#[derive(Debug)]
+struct Recorder {
+    memory: MemoryBackend,
+    last: Mutex<Batch>,
 }
 
 impl Backend for Recorder {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
-        Ok(self.raw.database.get(key).map_err(failed)?.map(|value| Bytes::from(&*value)))
+        self.memory.get(key)
     }
 
     fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError> {
-        if range.is_empty() {
-            return Ok(Page { entries: Vec::new(), complete: true });
-        }
-        let start = range.start.as_slice();
-        let entries = match range.end.as_deref() {
-            Some(end) => self.raw.database.range(start..end),
-            None => self.raw.database.range(start..),
-        };
-        let own = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
-            let (key, value) = entry.map_err(failed)?;
-            Ok((Bytes::from(&*key), Bytes::from(&*value)))
-        };
-        match direction {
-            Direction::Forward => Page::collect(entries.map(own), limit),
-            Direction::Backward => Page::collect(entries.rev().map(own), limit),
-        }
+        self.memory.page(range, direction, limit)
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), BackendError> {
-        let mut changes = sled::Batch::default();
-        for (key, value) in &batch.writes {
-            match value {
-                Some(value) => changes.insert(&**key, &**value),
-                None => changes.remove(&**key),
-            }
-        }
         *self.last.lock().expect("nobody panicked") = batch.clone();
-        self.raw.database.apply_batch(changes).map_err(failed)
+        self.memory.apply(batch)
     }
 
     fn flush(&self) -> Result<(), BackendError> {
-        self.raw.database.flush().map(drop).map_err(failed)
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), BackendError> {
-        self.raw.sync();
         Ok(())
     }
 }

@@ -44,14 +44,14 @@ struct Outcome {
     took: Duration,
 }
 
-/// Loads `documents` with PivotDB, and lets raw sled load for as long.
-pub fn run(documents: u64, table: &mut Table) {
-    let pivotdb = pivotdb(documents);
-    let sled = sled(pivotdb.took);
-    tell("PivotDB", &pivotdb, table);
-    tell("sled", &sled, table);
-    let ratio = pivotdb.gets.longest.as_secs_f64() / sled.gets.longest.as_secs_f64();
-    table.remark(format!("RATIO stall 150B {ratio:.3}"));
+/// Loads `documents` with PivotDB, and lets the raw backend load for as long.
+pub fn run<R: Raw>(documents: u64, table: &mut Table) {
+    let pivotdb = pivotdb::<R>(documents);
+    let raw = raw::<R>(pivotdb.took);
+    tell(&format!("PivotDB on {}", R::NAME), &pivotdb, table);
+    tell(R::NAME, &raw, table);
+    let ratio = pivotdb.gets.longest.as_secs_f64() / raw.gets.longest.as_secs_f64();
+    table.remark(format!("RATIO {} 150B {ratio:.3}", R::workload("stall")));
 }
 
 fn tell(side: &str, outcome: &Outcome, table: &mut Table) {
@@ -69,9 +69,9 @@ fn tell(side: &str, outcome: &Outcome, table: &mut Table) {
     ));
 }
 
-fn pivotdb(documents: u64) -> Outcome {
+fn pivotdb<R: Raw>(documents: u64) -> Outcome {
     let directory = directory();
-    let builder = Store::builder().cache_capacity(CACHE);
+    let builder = R::choose(Store::builder()).cache_capacity(CACHE);
     let store = builder.open(directory.path().join("pivotdb")).expect("a store opens");
     let users: Collection<User> = store.collection(COLLECTION).expect("a collection is made");
     let load = |from: u64, number: u64, stop: &AtomicBool| {
@@ -93,19 +93,20 @@ fn pivotdb(documents: u64) -> Outcome {
     )
 }
 
-fn sled(limit: Duration) -> Outcome {
+fn raw<R: Raw>(limit: Duration) -> Outcome {
     let directory = directory();
-    let raw = Raw::open(&directory.path().join("sled"), CACHE);
+    let raw = R::open(&directory.path().join("raw"), CACHE);
     let insert = |n: u64, value: &User| {
         let text = serde_json::to_vec(value).expect("it is JSON");
-        raw.database.insert(n.to_be_bytes(), text).expect("sled inserts");
+        raw.insert(&n.to_be_bytes(), &text);
     };
     (0..READ).for_each(|n| insert(n, &User::make(n)));
     raw.sync();
     together(
         |id| {
-            let found = raw.database.get(id.to_be_bytes()).expect("it can be read");
-            found.map(|text| serde_json::from_slice::<User>(&text).expect("it is a user")).is_some()
+            raw.get(&id.to_be_bytes())
+                .map(|text| serde_json::from_slice::<User>(&text).expect("it is a user"))
+                .is_some()
         },
         |n| {
             insert(COMMITTED + n, &User::make(n));
@@ -114,12 +115,10 @@ fn sled(limit: Duration) -> Outcome {
         |stop| {
             let mut loaded = 0;
             while !stop.load(Ordering::Relaxed) {
-                let mut batch = sled::Batch::default();
-                for n in loaded..loaded + BATCH {
+                raw.apply_batch((loaded..loaded + BATCH).map(|n| {
                     let text = serde_json::to_vec(&User::make(n)).expect("it is JSON");
-                    batch.insert(&(LOADED + n).to_be_bytes(), text);
-                }
-                raw.database.apply_batch(batch).expect("sled takes a batch");
+                    ((LOADED + n).to_be_bytes(), text)
+                }));
                 loaded += BATCH;
             }
             loaded

@@ -12,6 +12,7 @@ use compare::arguments::Scale;
 use compare::data::{Data, Loaded, load_pivotdb, load_raw};
 use compare::documents::{LargeOrder, MediumOrder, Sample, User};
 use compare::ids::Ids;
+use compare::raw::{Raw, Sled};
 
 const USAGE: &str =
     "usage: repeat get|get-sled|iterate|iterate-sled|put|overwrite|insert|load|load-sled 150B|750B|5KB TIMES";
@@ -42,7 +43,7 @@ fn measured(work: impl FnOnce()) {
 
 fn repeat<T: Sample>(workload: &str, times: u64) -> bool {
     let scale = Scale::quick();
-    let data = Data::<T>::new(&scale);
+    let data = Data::<T, Sled>::new(&scale);
     let mut ids = Ids::below(scale.documents);
     match workload {
         "get" => {
@@ -54,11 +55,11 @@ fn repeat<T: Sample>(workload: &str, times: u64) -> bool {
             });
         }
         "get-sled" => {
-            let database = &data.get().raw.database;
+            let raw = &data.get().raw;
             measured(|| {
                 for _ in 0..times {
                     let id = ids.next_id().to_be_bytes();
-                    let text = database.get(id).expect("it can be read").expect("it is there");
+                    let text = raw.get(&id).expect("it is there");
                     black_box(serde_json::from_slice::<T>(&text).expect("it is a document"));
                 }
             });
@@ -72,10 +73,9 @@ fn repeat<T: Sample>(workload: &str, times: u64) -> bool {
             });
         }
         "iterate-sled" => {
-            let database = &data.get().raw.database;
+            let raw = &data.get().raw;
             measured(|| {
-                for entry in database.iter().take(times as usize) {
-                    let (_, text) = entry.expect("it can be read");
+                for text in raw.values().take(times as usize) {
                     black_box(serde_json::from_slice::<T>(&text).expect("it is a document"));
                 }
             });
