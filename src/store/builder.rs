@@ -263,6 +263,9 @@ impl Builder {
         if self.limits.depth > Limits::MAX_DEPTH {
             return refuse("depth_limit", 0, Limits::MAX_DEPTH);
         }
+        if self.options.commit_bytes == 0 {
+            return refuse("commit_limit", 1, usize::MAX);
+        }
         if self.options.sync_deadline.is_zero() {
             return refuse("sync_deadline", 1, usize::MAX);
         }

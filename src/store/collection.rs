@@ -63,7 +63,7 @@ impl<T> Collection<T> {
     }
 
     /// A handle whose writes return when `durability` says, whatever the store's default is. What is written in a transaction
-    /// is committed as the store's default says.
+    /// is committed as [the transaction's handle](crate::Store::with_durability) says.
     ///
     /// ```
     /// # use pivotdb::{Durability, Store};

@@ -86,3 +86,13 @@ impl<T: DeserializeOwned> Iterator for Range<T> {
 }
 
 impl<T: DeserializeOwned> std::iter::FusedIterator for Range<T> {}
+
+/// As [`Collection::iter`].
+impl<T: DeserializeOwned> IntoIterator for &Collection<T> {
+    type Item = Result<Document<T>>;
+    type IntoIter = Range<T>;
+
+    fn into_iter(self) -> Range<T> {
+        self.iter()
+    }
+}

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::error::error::Result;
 use crate::evolution::evolution::Evolution;
-use crate::record::kind::Declaration;
+use crate::record::kind::{Declaration, Kind};
+use crate::storage::commit::commit::Durability;
 use crate::store::collection::Collection;
 use crate::store::history::{self, HistoryEntry, Warning};
 use crate::store::inner::Inner;
@@ -35,11 +36,35 @@ use crate::stored::state::Held;
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    durability: Durability,
 }
 
 impl Store {
     pub(crate) fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self { durability: inner.durability, inner: Arc::new(inner) }
+    }
+
+    /// A handle whose transactions, and the writes of whose collections, return when `durability` says, whatever the store was opened with.
+    ///
+    /// ```
+    /// # use pivotdb::{Durability, Store};
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// let counters = store.documents("counters")?;
+    /// counters.insert_with_id("visits", &json!({"n": 0}))?;
+    /// store.clone().with_durability(Durability::Buffered).transaction(|tx| {
+    ///     tx.on(&counters).update("visits", |visits| visits["n"] = json!(1))
+    /// })?;
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
     }
 
     /// The collection `name`, read and written as `T`; made at its first use. Documents of other kinds in it are not seen.
@@ -69,7 +94,7 @@ impl Store {
         let Inner { engine, catalog, registry, .. } = &*self.inner;
         let number = catalog.collection(engine, name)?;
         let kind = registry.declare(engine, catalog, declaration, false)?;
-        Ok(Collection::new(Arc::clone(&self.inner), name, number, Some(kind)))
+        Ok(self.handle(name, number, Some(kind)))
     }
 
     /// The collection `name`, untyped: documents of every kind, each in the newest shape that this program has declared, or as it is stored
@@ -79,7 +104,11 @@ impl Store {
     /// `InvalidName`.
     pub fn documents(&self, name: &str) -> Result<Collection<Value>> {
         let number = self.inner.catalog.collection(&self.inner.engine, name)?;
-        Ok(Collection::new(Arc::clone(&self.inner), name, number, None))
+        Ok(self.handle(name, number, None))
+    }
+
+    fn handle<T>(&self, name: &str, number: u32, kind: Option<Arc<Kind>>) -> Collection<T> {
+        Collection::new(Arc::clone(&self.inner), name, number, kind).with_durability(self.durability)
     }
 
     /// Whether this opening made the store, so that it is time for the first documents.

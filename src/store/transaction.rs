@@ -106,7 +106,7 @@ impl Store {
         let inner = self.inner();
         inner.insiders.check_outside()?;
         let bytes = Arc::new(inner.engine.begin());
-        Ok(Transaction { inner: Arc::clone(inner), bytes, durability: inner.durability })
+        Ok(Transaction { inner: Arc::clone(inner), bytes, durability: self.durability() })
     }
 }
 

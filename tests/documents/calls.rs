@@ -208,6 +208,7 @@ fn limits_are_kept() {
     let refused = |builder: pivotdb::Builder| builder.memory().unwrap_err().kind();
     assert_eq!(refused(pivotdb::Store::builder().depth_limit(129)), ErrorKind::InvalidOption);
     assert_eq!(refused(pivotdb::Store::builder().document_limit(0)), ErrorKind::InvalidOption);
+    assert_eq!(refused(pivotdb::Store::builder().commit_limit(0)), ErrorKind::InvalidOption);
 }
 
 #[test]

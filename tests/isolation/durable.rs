@@ -109,3 +109,25 @@ fn a_failed_commit_is_unknown_then_writes_are_refused_and_reads_go_on() {
         }
     }
 }
+
+#[test]
+fn a_transaction_waits_as_the_handle_of_the_store_says() {
+    let (store, values, faults) = store();
+    let buffered = store.clone().with_durability(Durability::Buffered);
+    let syncs = || {
+        let count = faults.count(Operation::Sync);
+        faults.forget();
+        count
+    };
+    syncs();
+    buffered.transaction(|tx| tx.on(&values).overwrite(1, &json!(2))).unwrap();
+    buffered.documents("values").unwrap().overwrite(1, &json!(3)).unwrap();
+    let tx = buffered.begin().unwrap();
+    tx.on(&values).overwrite(1, &json!(4)).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(syncs(), 0);
+    store.transaction(|tx| tx.on(&values).overwrite(1, &json!(5))).unwrap();
+    assert_eq!(syncs(), 1);
+    let seen: Vec<Value> = (&values).into_iter().map(|value| value.unwrap().into_value()).collect();
+    assert_eq!(seen, [json!(5)]);
+}
