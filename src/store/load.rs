@@ -11,10 +11,8 @@ use crate::model::id::DocumentId;
 use crate::storage::commit::commit::{Commit, Durability, Expected, Read};
 use crate::storage::commit::error::StorageError;
 use crate::store::inner::Inner;
+use crate::store::retry::{TRIES, pause_after};
 use crate::stored::write;
-
-/// How often a commit is repeated when others write the same documents meanwhile.
-const TRIES: usize = 1000;
 
 /// A document on its way into the store.
 #[derive(Debug)]
@@ -71,7 +69,7 @@ pub(crate) fn load(
     patience: usize,
 ) -> Result<Loaded> {
     let keys: Vec<_> = documents.iter().map(|document| document.key.as_slice()).collect();
-    for _ in 0..TRIES {
+    for tries in 1..=TRIES {
         let mut plan = Plan { commit: Commit::default(), loaded: Loaded::default() };
         let (sequence, values) = {
             let snapshot = inner.engine.snapshot();
@@ -91,7 +89,7 @@ pub(crate) fn load(
         }
         match inner.engine.commit(commit, Durability::Buffered) {
             Ok(_) => return Ok(loaded),
-            Err(StorageError::CheckFailed { .. }) => std::thread::yield_now(),
+            Err(StorageError::CheckFailed { .. }) => pause_after(tries),
             Err(error @ StorageError::TooLarge { .. }) => match documents {
                 [only] => {
                     let refused = vec![(only.place, only.named(error.into()))];

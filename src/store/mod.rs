@@ -11,6 +11,7 @@ pub(crate) mod load;
 pub(crate) mod range;
 pub(crate) mod read;
 pub(crate) mod registry;
+pub(crate) mod retry;
 pub(crate) mod session;
 pub(crate) mod snapshot;
 pub(crate) mod stats;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
@@ -10,16 +9,9 @@ use crate::storage::commit::commit::{Commit, Durability};
 use crate::storage::commit::transaction::Transaction as Bytes;
 use crate::store::collection::Collection;
 use crate::store::inner::Inner;
+use crate::store::retry::{TRIES, pause_after};
 use crate::store::session::Session;
 use crate::store::store::Store;
-
-/// How often a transaction is repeated after a conflict. Each conflict means that another transaction succeeded, so only
-/// one that meets others without pause gets there.
-const TRIES: u32 = 1000;
-
-/// From here on a repeated transaction waits a little first, the longer the more often.
-const PATIENT_TRIES: u32 = 4;
-const LONGEST_WAIT: Duration = Duration::from_millis(5);
 
 /// Reads of one state of the store, and writes that are made together if, at that moment, everything that was read is still so:
 /// transactions are serializable. Made by [`Store::transaction`], or by [`Store::begin`].
@@ -90,9 +82,7 @@ impl Store {
                 Err(error) if self.inner().engine.published() == begun_at => return Err(error),
                 Err(_) => {}
             }
-            if tries > PATIENT_TRIES {
-                std::thread::sleep((Duration::from_micros(50) * tries).min(LONGEST_WAIT));
-            }
+            pause_after(tries);
         }
         let error = Error::new(ErrorKind::Conflict, "others keep changing what the transaction reads");
         Err(error.with_detail("tries", TRIES).into())
@@ -126,6 +116,12 @@ impl Transaction {
     pub fn commit(&self) -> Result<()> {
         self.inner.insiders.check_outside()?;
         self.finish(|_| {}).map(drop)
+    }
+
+    /// The last commit it sees.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn sequence(&self) -> Result<u64> {
+        Ok(self.bytes.sequence()?)
     }
 
     /// Commits what `alter` makes of it, and gives the sequence at which everything it has read was so.

@@ -31,14 +31,11 @@ use crate::storage::commit::error::StorageError;
 use crate::store::collection::{Collection, foreign, read_only};
 use crate::store::document::Document;
 use crate::store::inserts::Inserts;
+use crate::store::retry::{TRIES, pause_after};
 use crate::store::session::Session;
 use crate::stored::read::{self, Latest};
 use crate::stored::record::Record;
 use crate::stored::write;
-
-/// How often a change is repeated on the newest revision when others write the same document. Each failure means that another
-/// write succeeded, so only a document that is rewritten without pause gets there.
-const TRIES: usize = 1000;
 
 /// A document that is about to be changed.
 struct Existing {
@@ -367,7 +364,7 @@ impl<T> Collection<T> {
             Session::Snapshot(_) => return Err(at(read_only())),
             Session::Foreign => return Err(at(foreign())),
         }
-        for _ in 0..TRIES {
+        for tries in 1..=TRIES {
             let Latest { read, record } = read::latest(&self.inner.engine, &key).map_err(at)?;
             let change = decide(record.as_ref()).map_err(at)?;
             let (mut commit, after) = self.prepare(id, &key, record, change).map_err(at)?;
@@ -377,7 +374,7 @@ impl<T> Collection<T> {
             commit.check(key.as_slice(), Expected::Unchanged(read));
             match self.inner.engine.commit(commit, self.durability) {
                 Ok(_) => return Ok(after),
-                Err(StorageError::CheckFailed { .. }) => std::thread::yield_now(),
+                Err(StorageError::CheckFailed { .. }) => pause_after(tries),
                 Err(error) => return Err(at(error.into())),
             }
         }
