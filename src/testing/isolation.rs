@@ -44,6 +44,14 @@ pub fn commit(transaction: &Transaction, validation: Validation) -> Result<u64> 
     })
 }
 
+/// The last commit that the transaction sees.
+///
+/// # Errors
+/// `TransactionClosed`.
+pub fn sequence(transaction: &Transaction) -> Result<u64> {
+    transaction.sequence()
+}
+
 /// Commits the transaction as one that changes no meaning, as settling and index builds do: those who have read what it writes,
 /// and do not write it, are not disturbed; it is refused itself if anything it has read has changed. Gives the sequence.
 ///

@@ -1,0 +1,106 @@
+//! Many threads on one document: everybody gets there.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use pivotdb::{Collection, Durability};
+use serde_json::{Value, json};
+
+use crate::chance::times;
+use crate::report::Report;
+use crate::stores::{Place, disks, memory, on_disk, slow};
+
+const THREADS: usize = 16;
+
+fn increment(n: &mut Value) {
+    *n = json!(n.as_u64().unwrap() + 1);
+}
+
+fn hunt(name: &str, place: &Place, increments: usize) {
+    let store = &place.store;
+    let (mut report, mut told) = (Report::default(), Vec::new());
+    for transactions in [false, true] {
+        let hot = store.documents(if transactions { "by transactions" } else { "by updates" }).unwrap();
+        hot.insert_with_id(1, &json!(0)).unwrap();
+        let before = store.stats().unwrap();
+        let worst = AtomicUsize::new(0);
+        let step = |hot: &Collection<Value>| {
+            let mut tries = 0;
+            if transactions {
+                store
+                    .transaction(|transaction| {
+                        tries += 1;
+                        transaction.on(hot).update(1, increment).map(drop)
+                    })
+                    .unwrap();
+            } else {
+                let changed = hot.update(1, |n| {
+                    tries += 1;
+                    increment(n);
+                });
+                changed.unwrap();
+            }
+            worst.fetch_max(tries, Ordering::Relaxed);
+        };
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| (0..increments).for_each(|_| step(&hot)));
+            }
+        });
+        let made = THREADS * increments;
+        report.runs += made;
+        let found = hot.require(1).unwrap();
+        if found.as_u64() != Some(made as u64) || found.revision().get() != made as u64 + 1 {
+            report.violations.push(format!(
+                "{} after {made} increments, revision {}",
+                *found,
+                found.revision()
+            ));
+        }
+        let retries = store.stats().unwrap().failed_checks - before.failed_checks;
+        let how = if transactions { "transactions" } else { "updates" };
+        told.push(format!("{how}: {retries} retries, at most {} tries", worst.into_inner()));
+    }
+    // The control: without repetition some are refused, so that there was something to repeat.
+    let hot = store.documents("refused").unwrap();
+    hot.insert_with_id(1, &json!(0)).unwrap();
+    let refused = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..increments.max(100) {
+                    let transaction = store.begin().unwrap();
+                    let mine = transaction.on(&hot);
+                    mine.update(1, increment).unwrap();
+                    thread::yield_now();
+                    let outcome = transaction.commit();
+                    refused.fetch_add(
+                        usize::from(outcome.is_err_and(|error| error.is_conflict())),
+                        Ordering::Relaxed,
+                    );
+                }
+            });
+        }
+    });
+    report.caught = refused.into_inner();
+    report.tell(name, &told.join("; "));
+}
+
+#[test]
+fn everybody_gets_there() {
+    hunt("16 threads on one document, in memory", &memory(), times(500));
+}
+
+#[test]
+fn everybody_gets_there_in_groups() {
+    hunt("16 threads on one document, in groups", &slow(), times(50));
+}
+
+#[test]
+fn everybody_gets_there_on_disk() {
+    for disk in disks() {
+        let name = format!("16 threads on one document, on {}", disk.name);
+        hunt(&format!("{name}, buffered"), &on_disk(disk, Durability::Buffered), times(100));
+        hunt(&format!("{name}, durable"), &on_disk(disk, Durability::Immediate), times(5));
+    }
+}
