@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use pivotdb::{Collection, DocumentId, Durability, ErrorKind, Snapshot, Store};
+use pivotdb::{Collection, DocumentId, Durability, ErrorKind, Snapshot, Store, Verify};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -276,6 +276,8 @@ fn run(
                     content.clone_from(&before_the_last);
                 }
                 all_agree(&collections, &content)?;
+                let verified = Verify::new(&store).run().unwrap();
+                prop_assert!(verified.is_sound(), "{verified:?}");
             }
         }
     }
