@@ -22,6 +22,12 @@ pub enum ErrorKind {
     InvalidPath,
     /// A filter, a sort or a projection is not well-formed; the error names the operator or the path.
     InvalidFilter,
+    /// A sort takes more memory than the query allows; the error names the bound.
+    SortTooLarge,
+    /// A text is not that of a cursor, or the cursor belongs to another query.
+    InvalidCursor,
+    /// A step has come since the cursor was made that touches the paths of its query.
+    CursorStale,
     /// The steps of an evolution contradict themselves or what is registered already.
     InvalidEvolution,
     /// An option of the builder or of a call is out of its range.
@@ -94,6 +100,9 @@ impl ErrorKind {
             Self::InvalidId => "a text id has at most 1024 bytes",
             Self::InvalidPath => "write a.b.0, or /a/b/0 for names with dots",
             Self::InvalidFilter => "see the documentation of queries for what there is",
+            Self::SortTooLarge => "add an index in that order or a limit, or raise the sort's",
+            Self::InvalidCursor => "use it with the filter and the sort it was made with",
+            Self::CursorStale => "begin again from the first page",
             Self::InvalidEvolution => "correct the steps before they are registered",
             Self::InvalidOption => "see the option's documentation for its range",
             Self::NotRepresentable => "nothing was written",

@@ -40,21 +40,18 @@ pub struct Field {
 impl Field {
     /// Equal to `value`, or a list with such an element. `null` equals what is missing.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "it compares with what documents hold")]
     pub fn eq(self, value: impl Into<Operand>) -> Filter {
         self.compare(value, Test::Equal)
     }
 
     /// Everything that is not [`eq`](Self::eq), what is missing included.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "it compares with what documents hold")]
     pub fn ne(self, value: impl Into<Operand>) -> Filter {
         self.eq(value).negate()
     }
 
     /// Greater than `value`, and of its type: values of different types are not compared.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "it compares with what documents hold")]
     pub fn gt(self, value: impl Into<Operand>) -> Filter {
         self.compare(value, |literal| Test::Compare(Comparison::Greater, literal))
     }
@@ -67,7 +64,6 @@ impl Field {
 
     /// Less than `value`, and of its type.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "it compares with what documents hold")]
     pub fn lt(self, value: impl Into<Operand>) -> Filter {
         self.compare(value, |literal| Test::Compare(Comparison::Less, literal))
     }
@@ -120,7 +116,7 @@ impl Field {
     #[must_use]
     pub fn contains_all(self, values: impl IntoIterator<Item = impl Into<Operand>>) -> Filter {
         Filter::all_of(values.into_iter().map(|value| self.clone().contains(value)).collect::<Vec<_>>())
-            .and(self.is_type_itself_array())
+            .and(self.a_list_itself())
     }
 
     /// A list with an element that is all that `filter` says. Its paths start at the element; the empty path is the element itself.
@@ -178,7 +174,7 @@ impl Field {
     }
 
     /// A list, its elements aside.
-    fn is_type_itself_array(self) -> Filter {
+    fn a_list_itself(self) -> Filter {
         let any = Test::Element { condition: Box::new(Condition::everything()), what: Elements::Every };
         let empty = self.clone().size(0);
         self.test(Ok(any)).or(empty)

@@ -62,6 +62,10 @@ impl Condition {
         Self::All(Vec::new())
     }
 
+    pub(crate) fn is_everything(&self) -> bool {
+        matches!(self, Self::All(conditions) if conditions.is_empty())
+    }
+
     pub(crate) fn all(mut conditions: Vec<Self>) -> Self {
         match conditions.pop() {
             Some(only) if conditions.is_empty() => only,

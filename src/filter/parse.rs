@@ -235,7 +235,6 @@ fn integer(value: &Value) -> Option<i64> {
 
 /// A number without what follows the point.
 fn truncated(value: &Value) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "its size has been looked at")]
     let whole = |float: &f64| float.abs() < 9.2e18;
     value.as_i64().or_else(|| value.as_f64().filter(whole).map(|float| float as i64))
 }

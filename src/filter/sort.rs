@@ -5,7 +5,7 @@ use crate::encoding::body::raw::{Kind, Raw};
 use crate::encoding::key::value;
 use crate::filter::error::{Flaw, InvalidFilter};
 use crate::filter::route::{Route, Step};
-use crate::filter::walk;
+use crate::filter::walk::{self, Names};
 
 /// What to sort by: paths, the first counting most.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,7 +121,7 @@ fn of_elements(list: Raw<'_>, parts: &[Part<'_>]) -> Result<Vec<Vec<u8>>, BodyEr
 /// The bytes of one key.
 fn alone(root: Raw<'_>, key: &SortKey, steps: &[Step]) -> Result<Vec<u8>, BodyError> {
     let mut best: Option<Vec<u8>> = None;
-    walk::keys_along(root, steps, &mut |value| {
+    walk::keys_along(root, steps, Names::Never, &mut |value| {
         let bytes = encode(value, key.descending)?;
         if best.as_ref().is_none_or(|best| bytes < *best) {
             best = Some(bytes);

@@ -25,38 +25,55 @@ pub(crate) fn visit<'t, T: Tree<'t>>(
     route: &Route,
     visit: &mut impl FnMut(Met<T>) -> Result<bool, BodyError>,
 ) -> Result<bool, BodyError> {
-    from_root(root, route.steps(), visit)
+    from_root(root, route.steps(), Names::Also, visit)
+}
+
+/// What a name means that meets a list and may be a position in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    /// The position, and the name of a member of each element.
+    Also,
+    /// The position alone.
+    Never,
 }
 
 fn from_root<'t, T: Tree<'t>>(
     root: T,
     steps: &[Step],
+    names: Names,
     visit: &mut impl FnMut(Met<T>) -> Result<bool, BodyError>,
 ) -> Result<bool, BodyError> {
     let Some((step, rest)) = steps.split_first() else { return visit(Met::Whole(root)) };
     // A list that is the root is named by position only: nobody says to look into all of a document's elements.
-    if root.kind() == Kind::Array { by_position(root, step, rest, visit) } else { walk(root, steps, visit) }
+    if root.kind() == Kind::Array {
+        by_position(root, step, rest, names, visit)
+    } else {
+        walk(root, steps, names, visit)
+    }
 }
 
 fn walk<'t, T: Tree<'t>>(
     value: T,
     steps: &[Step],
+    names: Names,
     visit: &mut impl FnMut(Met<T>) -> Result<bool, BodyError>,
 ) -> Result<bool, BodyError> {
     let Some((step, rest)) = steps.split_first() else { return visit(Met::Value(value)) };
     match value.kind() {
         Kind::Object => match value.member(&step.name)? {
-            Some(member) => walk(member, rest, visit),
+            Some(member) => walk(member, rest, names, visit),
             None => visit(Met::Missing),
         },
         Kind::Array => {
-            for element in value.elements() {
-                let element = element?;
-                if element.kind() == Kind::Object && walk(element, steps, visit)? {
-                    return Ok(true);
+            if step.index.is_none() || names == Names::Also {
+                for element in value.elements() {
+                    let element = element?;
+                    if element.kind() == Kind::Object && walk(element, steps, names, visit)? {
+                        return Ok(true);
+                    }
                 }
             }
-            by_position(value, step, rest, visit)
+            by_position(value, step, rest, names, visit)
         }
         _ => visit(Met::Missing),
     }
@@ -66,6 +83,7 @@ fn by_position<'t, T: Tree<'t>>(
     list: T,
     step: &Step,
     rest: &[Step],
+    names: Names,
     visit: &mut impl FnMut(Met<T>) -> Result<bool, BodyError>,
 ) -> Result<bool, BodyError> {
     let Some(element) = step.index.and_then(|index| list.elements().nth(index)) else { return Ok(false) };
@@ -74,13 +92,12 @@ fn by_position<'t, T: Tree<'t>>(
         return visit(Met::Whole(element));
     }
     match element.kind() {
-        Kind::Object | Kind::Array => walk(element, rest, visit),
+        Kind::Object | Kind::Array => walk(element, rest, names, visit),
         _ => Ok(false),
     }
 }
 
-/// Calls `visit` with everything on `route` that an index holds and a sort looks at: `None` for what is missing. Whether a list
-/// was met on the way.
+/// Calls `take` with everything on `route` that an index holds, `None` for what is missing. Whether a list was met on the way.
 ///
 /// A list at the end gives its elements, an empty one what is missing; nothing at all gives what is missing. So there is always at least
 /// one, and whatever value a filter compares is among them, but for lists that are compared as a whole.
@@ -89,17 +106,18 @@ pub(crate) fn keys<'t, T: Tree<'t>>(
     route: &Route,
     take: &mut impl FnMut(Option<T>) -> Result<(), BodyError>,
 ) -> Result<bool, BodyError> {
-    keys_along(root, route.steps(), take)
+    keys_along(root, route.steps(), Names::Also, take)
 }
 
-/// As [`keys`], along a part of a path.
+/// As [`keys`], along a part of a path. A sort takes what may be a position for one.
 pub(super) fn keys_along<'t, T: Tree<'t>>(
     root: T,
     steps: &[Step],
+    names: Names,
     take: &mut impl FnMut(Option<T>) -> Result<(), BodyError>,
 ) -> Result<bool, BodyError> {
     let (mut met, mut lists) = (0_usize, false);
-    from_root(root, steps, &mut |found| {
+    from_root(root, steps, names, &mut |found| {
         met += 1;
         match found {
             Met::Missing => take(None)?,

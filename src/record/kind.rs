@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::encoding::body::error::BodyError;
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::node::Node;
 use crate::encoding::body::raw::Raw;
@@ -14,6 +15,7 @@ use crate::evolution::evolution::Evolution;
 use crate::evolution::history::{History, NoWay, Recorded, Relation};
 use crate::evolution::notes::OpenComplement;
 use crate::evolution::plan::Plan;
+use crate::filter::tree::Twig;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::value::path::Path;
@@ -175,6 +177,21 @@ impl Kind {
         })
     }
 
+    /// A body brought to another stamp, to be read there, if it is `wanted`: what is not is not encoded.
+    pub(crate) fn read_if(
+        &self,
+        id: &DocumentId,
+        from: Shaped<'_>,
+        to: Stamp,
+        limits: Limits,
+        wanted: impl FnOnce(Twig<'_>) -> Result<bool, BodyError>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        self.carried(id, from, to, |plan, mut node, complement, context| {
+            plan.read(&mut node, complement, context)?;
+            wanted(Twig::new(&node))?.then(|| encoded(&node, limits)).transpose()
+        })
+    }
+
     fn cross<T>(
         &self,
         id: &DocumentId,
@@ -188,17 +205,25 @@ impl Kind {
             &StepContext<'_>,
         ) -> Result<T, Error>,
     ) -> Result<(Vec<u8>, T), Error> {
-        let crossed = self.plan(from.stamp, to).map_err(Error::from).and_then(|plan| {
-            let mut node = Node::Raw(Raw::new(from.body)?);
+        self.carried(id, from, to, |plan, mut node, complement, context| {
+            let result = run(plan, &mut node, complement, context)?;
+            Ok((encoded(&node, limits)?, result))
+        })
+    }
+
+    fn carried<T>(
+        &self,
+        id: &DocumentId,
+        from: Shaped<'_>,
+        to: Stamp,
+        carry: impl for<'a> FnOnce(&'a Plan, Node<'a>, &OpenComplement<'a>, &StepContext<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let carried = self.plan(from.stamp, to).map_err(Error::from).and_then(|plan| {
+            let node = Node::Raw(Raw::new(from.body)?);
             let complement = OpenComplement::read(from.complement)?;
-            let result = run(&plan, &mut node, &complement, &StepContext::new(&self.name, id))?;
-            let body = node.to_bytes(limits).map_err(|error| {
-                Error::new(ErrorKind::StepFailed, "the steps give a document that cannot be stored")
-                    .with_source(Error::from(error))
-            })?;
-            Ok((body, result))
+            carry(&plan, node, &complement, &StepContext::new(&self.name, id))
         });
-        crossed.map_err(|error| error.with_id(id).with_document_kind(&self.name).with_stamp(from.stamp))
+        carried.map_err(|error| error.with_id(id).with_document_kind(&self.name).with_stamp(from.stamp))
     }
 
     fn plan(&self, from: Stamp, to: Stamp) -> Result<Arc<Plan>, NoWay> {
@@ -213,4 +238,11 @@ impl Kind {
     pub(crate) fn with_history<T>(&self, ask: impl FnOnce(&History) -> T) -> T {
         ask(&self.history.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn encoded(node: &Node<'_>, limits: Limits) -> Result<Vec<u8>, Error> {
+    node.to_bytes(limits).map_err(|error| {
+        Error::new(ErrorKind::StepFailed, "the steps give a document that cannot be stored")
+            .with_source(Error::from(error))
+    })
 }

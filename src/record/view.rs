@@ -8,6 +8,7 @@ use crate::encoding::body::de::from_body;
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::raw::Raw;
 use crate::error::error::Error;
+use crate::filter::condition::Condition;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::record::kind::{Kind, Shaped};
@@ -31,6 +32,25 @@ impl View {
         let carried =
             if stamp == stored { None } else { Some(kind.read(id, shaped(&record), stamp, limits)?.into()) };
         Ok(Self { record, stamp, carried })
+    }
+
+    /// As [`of`](Self::of), if the document is as `condition` says. Where it lies in the program's shape, nothing of it is decoded; where
+    /// it does not, nothing is encoded that is not wanted.
+    pub(crate) fn matching(
+        kind: &Kind,
+        id: &DocumentId,
+        record: Record,
+        limits: Limits,
+        condition: &Condition,
+    ) -> Result<Option<Self>, Error> {
+        let stored = record.header.stamp;
+        let stamp = kind.shape_of(stored);
+        if stamp == stored {
+            let wanted = condition.matches(Raw::new(record.body())?)?;
+            return Ok(wanted.then_some(Self { record, stamp, carried: None }));
+        }
+        let carried = kind.read_if(id, shaped(&record), stamp, limits, |twig| condition.matches(twig))?;
+        Ok(carried.map(|carried| Self { record, stamp, carried: Some(carried.into()) }))
     }
 
     /// `record` as it is stored.

@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod inner;
 pub(crate) mod inserts;
 pub(crate) mod load;
+pub(crate) mod query;
 pub(crate) mod range;
 pub(crate) mod read;
 pub(crate) mod registry;

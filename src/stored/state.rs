@@ -36,14 +36,32 @@ impl State for Snapshot {
 pub(crate) enum Held {
     Snapshot(Arc<Snapshot>),
     Transaction(Arc<Transaction>),
+    /// As above, when the transaction had written so much and no more.
+    Moment(Arc<Transaction>, Own),
 }
 
 impl Held {
+    /// The state as it is now: what a transaction writes from now on is not in it.
+    pub(crate) fn now(self) -> Result<Self, StorageError> {
+        match self {
+            Self::Transaction(transaction) => {
+                let own = transaction.own()?;
+                Ok(Self::Moment(transaction, own))
+            }
+            held => Ok(held),
+        }
+    }
+
+    /// Whether reads are those of a transaction, which answers for them.
+    pub(crate) fn is_transaction(&self) -> bool {
+        !matches!(self, Self::Snapshot(_))
+    }
+
     /// The last commit it sees.
     pub(crate) fn sequence(&self) -> Result<u64, StorageError> {
         match self {
             Self::Snapshot(snapshot) => Ok(snapshot.sequence()),
-            Self::Transaction(transaction) => transaction.sequence(),
+            Self::Transaction(transaction) | Self::Moment(transaction, _) => transaction.sequence(),
         }
     }
 }
@@ -53,13 +71,14 @@ impl State for Held {
         match self {
             Self::Snapshot(snapshot) => snapshot.get(key),
             Self::Transaction(transaction) => transaction.get(key),
+            Self::Moment(transaction, own) => transaction.get_as_of(own, key),
         }
     }
 
     fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, StorageError> {
         match self {
             Self::Snapshot(snapshot) => snapshot.get_many(keys),
-            Self::Transaction(transaction) => keys.iter().map(|key| transaction.get(key)).collect(),
+            Self::Transaction(_) | Self::Moment(..) => keys.iter().map(|key| self.get(key)).collect(),
         }
     }
 
@@ -67,6 +86,7 @@ impl State for Held {
         match self {
             Self::Snapshot(snapshot) => snapshot.page(range, direction, limit),
             Self::Transaction(transaction) => transaction.page(&transaction.own()?, range, direction, limit),
+            Self::Moment(transaction, own) => transaction.page(own, range, direction, limit),
         }
     }
 }
@@ -86,6 +106,7 @@ impl Walk {
     pub(crate) fn new(held: Held, whole: KeyRange, direction: Direction) -> Result<Self, StorageError> {
         let own = match &held {
             Held::Transaction(transaction) => transaction.own()?,
+            Held::Moment(_, own) => own.clone(),
             Held::Snapshot(_) => Own::default(),
         };
         Ok(Self { held, own, whole, direction })
@@ -95,7 +116,9 @@ impl Walk {
     pub(crate) fn page(&self, rest: &KeyRange, limit: PageLimit) -> Result<Page, StorageError> {
         match &self.held {
             Held::Snapshot(snapshot) => snapshot.page(rest, self.direction, limit),
-            Held::Transaction(transaction) => transaction.page(&self.own, rest, self.direction, limit),
+            Held::Transaction(transaction) | Held::Moment(transaction, _) => {
+                transaction.page(&self.own, rest, self.direction, limit)
+            }
         }
     }
 
@@ -116,7 +139,7 @@ impl Walk {
 
     fn tell(&self, range: impl FnOnce() -> KeyRange) -> Result<(), StorageError> {
         match &self.held {
-            Held::Transaction(transaction) => transaction.scanned(range()),
+            Held::Transaction(transaction) | Held::Moment(transaction, _) => transaction.scanned(range()),
             Held::Snapshot(_) => Ok(()),
         }
     }

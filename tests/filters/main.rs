@@ -3,12 +3,19 @@
 //! Vectors of operators that PivotDB does not have are not run, nor are those in which today's MongoDB says otherwise than minimongo; they
 //! are listed. Of what is run everything has to pass, and at least 90% have to be run.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on says where"
+)]
+
 mod vectors;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use pivotdb::{ErrorKind, Filter, Projection};
+use pivotdb::{ErrorKind, Filter, Projection, Store};
 use serde_json::{Value, json};
 
 use vectors::{Kind, Vector, vectors};
@@ -72,7 +79,18 @@ fn matches(vector: &Value) -> Outcome {
         return Outcome::NotRun(why);
     }
     let filter = Filter::from(&vector["selector"]);
-    match filter.matches(&vector["doc"]) {
+    // Where documents lie, too.
+    let stored = Store::memory().and_then(|store| store.documents("c")).and_then(|documents| {
+        documents.insert(&vector["doc"])?;
+        Ok(documents.find(&filter).count()? == 1)
+    });
+    let matched = filter.matches(&vector["doc"]);
+    if let (Ok(matched), Ok(stored)) = (&matched, &stored)
+        && matched != stored
+    {
+        return Outcome::Failed(format!("gave {matched}, and {stored} where it is stored"));
+    }
+    match matched {
         Ok(matched) if json!(matched) == vector["result"] => Outcome::Passed,
         Ok(matched) => Outcome::Failed(format!("gave {matched}")),
         Err(error) if error.kind() == ErrorKind::InvalidFilter => {
@@ -91,6 +109,41 @@ fn projects(vector: &Value) -> Outcome {
     }
 }
 
+/// What a specification of an order says: paths, and whether they descend.
+fn sort_keys(spec: &Value) -> Vec<(String, bool)> {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    match spec {
+        Value::Object(keys) => keys.iter().map(|(path, way)| (path.clone(), *way == json!(-1))).collect(),
+        Value::Array(keys) => {
+            let key = |key: &Value| match key {
+                Value::Array(pair) => (text(&pair[0]), pair[1] == "desc"),
+                path => (text(path), false),
+            };
+            keys.iter().map(key).collect()
+        }
+        other => panic!("no order: {other}"),
+    }
+}
+
+fn sorts(vector: &Value) -> Outcome {
+    let values = vector["values"].as_array().expect("a list");
+    let documents = Store::memory().and_then(|store| store.documents("c")).expect("a store");
+    for (id, value) in (0_u64..).zip(values.iter().rev()) {
+        documents.insert_with_id(id, value).expect("a document");
+    }
+    let mut query = documents.find(json!({}));
+    for (path, descending) in sort_keys(&vector["spec"]) {
+        query = if descending { query.sort_desc(path) } else { query.sort(path) };
+    }
+    match query.to_vec() {
+        Ok(sorted) if sorted.iter().map(|document| &document.value).eq(values) => Outcome::Passed,
+        Ok(sorted) => {
+            Outcome::Failed(format!("gave {:?}", sorted.into_iter().map(|row| row.value).collect::<Vec<_>>()))
+        }
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}
+
 #[test]
 fn vectors_of_minimongo() {
     let Some(vectors) = vectors() else {
@@ -99,6 +152,7 @@ fn vectors_of_minimongo() {
     };
     let tallies = [
         ("match", Tally::run(&vectors, Kind::Match, matches)),
+        ("ordering", Tally::run(&vectors, Kind::Ordering, sorts)),
         ("projection", Tally::run(&vectors, Kind::Projection, projects)),
     ];
     let (mut all, mut ran, mut passed) = (0, 0, 0);

@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Match,
     Ordering,
     Projection,
 }
 
-pub struct Vector {
-    pub kind: Kind,
-    pub value: Value,
+pub(crate) struct Vector {
+    pub(crate) kind: Kind,
+    pub(crate) value: Value,
 }
 
 /// The vectors of the kinds above; `None` where there are no corpora.
-pub fn vectors() -> Option<Vec<Vector>> {
+pub(crate) fn vectors() -> Option<Vec<Vector>> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora");
     let corpora = std::env::var_os("PIVOTDB_CORPORA").map_or_else(beside, PathBuf::from);
     let text = std::fs::read_to_string(corpora.join("filters/vectors.ndjson")).ok()?;

@@ -78,16 +78,14 @@ impl Transaction {
     /// What `key` holds here. The commit fails if it has changed by then.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
         self.with(|state| {
-            if let Some(written) = state.own.writes.get(key) {
-                return Ok(written.clone());
-            }
-            if !state.keys.contains(key) {
-                state.grow(READ_OVERHEAD + key.len(), self.limit)?;
-                state.keys.insert(Bytes::from(key));
-            }
-            let value = state.snapshot.get(key)?;
-            Ok(state.own.counted(key, value))
+            let own = state.own.clone();
+            state.get(&own, key, self.limit)
         })
+    }
+
+    /// As [`get`](Self::get), when the transaction had written `own` and no more.
+    pub(crate) fn get_as_of(&self, own: &Own, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        self.with(|state| state.get(own, key, self.limit))
     }
 
     /// What the transaction has written so far.
@@ -206,6 +204,18 @@ impl Own {
 }
 
 impl State {
+    fn get(&mut self, own: &Own, key: &[u8], limit: usize) -> Result<Option<Bytes>, StorageError> {
+        if let Some(written) = own.writes.get(key) {
+            return Ok(written.clone());
+        }
+        if !self.keys.contains(key) {
+            self.grow(READ_OVERHEAD + key.len(), limit)?;
+            self.keys.insert(Bytes::from(key));
+        }
+        let value = self.snapshot.get(key)?;
+        Ok(own.counted(key, value))
+    }
+
     fn grow(&mut self, by: usize, limit: usize) -> Result<(), StorageError> {
         self.bytes = self.bytes.saturating_add(by);
         let bytes = self.bytes.saturating_add(self.scanned.bytes());

@@ -1,0 +1,10 @@
+//! Queries: what is asked, the way to the answer, and its rows. Read-only.
+
+pub(crate) mod cursor;
+pub(crate) mod explanation;
+pub(crate) mod look;
+pub(crate) mod rows;
+pub(crate) mod source;
+pub(crate) mod spec;
+pub(crate) mod tally;
+pub(crate) mod top;

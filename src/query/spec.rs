@@ -1,0 +1,44 @@
+//! What is asked.
+
+use std::sync::Arc;
+
+use crate::filter::condition::Condition;
+use crate::filter::sort::SortKeys;
+use crate::model::id::DocumentId;
+
+/// What is asked of a collection. Rows come in the order of their sort values, and where those are equal, of their ids.
+#[derive(Debug, Clone)]
+pub(crate) struct Spec {
+    pub(crate) condition: Arc<Condition>,
+    pub(crate) sort: SortKeys,
+    pub(crate) skip: u64,
+    pub(crate) limit: Option<u64>,
+    /// Only what comes after it.
+    pub(crate) after: Option<Position>,
+    pub(crate) unreadable: Unreadable,
+    /// How many bytes a sort in memory may take.
+    pub(crate) sort_limit: usize,
+}
+
+/// A place in the order of rows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    /// As [`SortKeys::write`] gives them.
+    pub(crate) values: Vec<u8>,
+    pub(crate) id: DocumentId,
+}
+
+/// What a query does about documents that it cannot read, because they are damaged or no steps bring them into the program's shape. It
+/// cannot know whether they are meant.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Unreadable {
+    /// Each is an `Err` among the results, which go on after it: at its place in the order of ids, and where results are sorted, before all others.
+    /// Calls that give one value, such as `to_vec` and `count`, fail with the first.
+    #[default]
+    Yield,
+    /// As above, and the first ends the results.
+    Fail,
+    /// They are left out, and [counted](crate::Results::skipped).
+    Skip,
+}

@@ -1,0 +1,13 @@
+//! What a query has cost.
+
+/// What a query has looked at so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) keys: u64,
+    pub(crate) documents: u64,
+    pub(crate) upcast: u64,
+    pub(crate) unreadable: u64,
+    pub(crate) rows: u64,
+    /// In how many of the documents there is something, for each path that is asked for.
+    pub(crate) paths: Vec<u64>,
+}

@@ -1,0 +1,496 @@
+//! Queries, as a program asks them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::encoding::body::de::from_body;
+use crate::encoding::body::raw::Raw;
+use crate::encoding::envelope::header::Header;
+use crate::encoding::key::census::CensusKey;
+use crate::error::error::{Error, Result};
+use crate::error::kind::ErrorKind;
+use crate::filter::error::InvalidFilter;
+use crate::filter::filter::Filter;
+use crate::filter::projection::Projection;
+use crate::filter::route::Route;
+use crate::filter::sort::{SortKey, SortKeys};
+use crate::model::id::DocumentId;
+use crate::model::stamp::Stamp;
+use crate::query::cursor::{Cursor, Shape};
+use crate::query::explanation::Explanation;
+use crate::query::look::Row;
+use crate::query::rows::{Rows, position};
+use crate::query::source::{Eyes, Source};
+use crate::query::spec::{Spec, Unreadable};
+use crate::record::kind::Kind;
+use crate::store::collection::Collection;
+use crate::store::document::Document;
+use crate::store::history::counters;
+use crate::stored::state::Held;
+use crate::value::path::ToPath;
+
+/// What a sort in memory may take, unless a query says otherwise.
+const SORT_LIMIT: usize = 32 << 20;
+
+/// Documents of a collection that a filter means; made by [`Collection::find`]. Asks nothing before it is used, and then of one state of the
+/// store, whatever is written meanwhile.
+///
+/// Results come in the order of what they are sorted by, and where that is equal, or there is nothing to sort by, of their ids.
+///
+/// ```
+/// use pivotdb::{Store, field};
+/// use serde_json::json;
+///
+/// let store = Store::memory()?;
+/// let runs = store.documents("runs")?;
+/// for (id, rate, accuracy) in [(1, 0.1, 0.91), (2, 0.3, 0.88), (3, 0.2, 0.97)] {
+///     runs.insert_with_id(id, &json!({"rate": rate, "accuracy": accuracy}))?;
+/// }
+/// let mut best = Vec::new();
+/// for run in runs.find(field("accuracy").gte(0.9)).sort_desc("accuracy").limit(5) {
+///     best.push(run?["rate"].as_f64());
+/// }
+/// assert_eq!(best, [Some(0.2), Some(0.1)]);
+/// assert_eq!(runs.find(json!({"rate": {"$lt": 0.25}})).count()?, 2);
+/// # Ok::<(), pivotdb::Error>(())
+/// ```
+#[must_use = "a query asks nothing before it is used"]
+pub struct Query<T> {
+    collection: Collection<T>,
+    asked: Asked,
+}
+
+#[derive(Clone)]
+struct Asked {
+    filter: Filter,
+    sort: std::result::Result<SortKeys, InvalidFilter>,
+    skip: u64,
+    limit: Option<u64>,
+    after: Option<Cursor>,
+    unreadable: Unreadable,
+    sort_limit: usize,
+}
+
+impl<T> Collection<T> {
+    /// The documents that `filter` means: one made with [`field`](crate::field), or a filter document of MongoDB's as a `serde_json::Value`; see
+    /// [queries](crate::documentation::queries). A filter that is none is an error at the first use of the query.
+    ///
+    /// Costs a look at every document of the collection, unless an index leads to those that are meant; nothing of the others is decoded.
+    pub fn find(&self, filter: impl Into<Filter>) -> Query<T> {
+        let asked = Asked {
+            filter: filter.into(),
+            sort: Ok(SortKeys::default()),
+            skip: 0,
+            limit: None,
+            after: None,
+            unreadable: Unreadable::default(),
+            sort_limit: SORT_LIMIT,
+        };
+        Query { collection: self.clone(), asked }
+    }
+}
+
+impl<T> Query<T> {
+    /// Sorts by what stands at `path`, ascending; after what it is sorted by already.
+    pub fn sort(self, path: impl ToPath) -> Self {
+        self.sort_by(path, false)
+    }
+
+    /// Sorts by what stands at `path`, descending; after what it is sorted by already. Ids go on ascending.
+    pub fn sort_desc(self, path: impl ToPath) -> Self {
+        self.sort_by(path, true)
+    }
+
+    /// Leaves the first `documents` out. Costs as much as giving them; to read page after page, use [`after`](Self::after).
+    pub fn skip(mut self, documents: u64) -> Self {
+        self.asked.skip = documents;
+        self
+    }
+
+    /// At most so many. A sort in memory then keeps no more than these and those that are skipped.
+    pub fn limit(mut self, documents: u64) -> Self {
+        self.asked.limit = Some(documents);
+        self
+    }
+
+    /// Only what comes after `cursor`, which [`Results::cursor`] has given for the same filter and sort, here or in an earlier process.
+    ///
+    /// ```
+    /// # use pivotdb::{Cursor, Store};
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// # let days = store.documents("days")?;
+    /// # for day in 1..=5 {
+    /// #     days.insert_with_id(day, &json!({"day": day}))?;
+    /// # }
+    /// let page = || days.find(json!({})).sort_desc("day").limit(2);
+    /// let mut first = page().iter();
+    /// assert_eq!(first.by_ref().count(), 2);
+    /// let text = first.cursor()?.unwrap().to_string();
+    /// let second = page().after(&text.parse::<Cursor>()?).to_vec()?;
+    /// assert_eq!(second[0]["day"], 3);
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// At the first use: `InvalidCursor` when it belongs to another query; `CursorStale` when a step has come since that touches the paths of the
+    /// query.
+    pub fn after(mut self, cursor: &Cursor) -> Self {
+        self.asked.after = Some(cursor.clone());
+        self
+    }
+
+    /// What to do about documents that cannot be read. Default: [`Unreadable::Yield`].
+    pub fn unreadable(mut self, policy: Unreadable) -> Self {
+        self.asked.unreadable = policy;
+        self
+    }
+
+    /// How many bytes a sort in memory may take; past it the query fails with `SortTooLarge`. It keeps sort values and ids, not documents.
+    /// Default: 32 MiB.
+    pub fn sort_limit(mut self, bytes: usize) -> Self {
+        self.asked.sort_limit = bytes;
+        self
+    }
+
+    /// The same documents, read as `S`: a smaller type costs less, since what it does not have is passed over.
+    pub fn project<S>(self) -> Query<S> {
+        Query { collection: self.collection.read_as(), asked: self.asked }
+    }
+
+    /// The same documents so far as `projection` means them, without what belongs to a document: they cannot be written back.
+    pub fn select(self, projection: impl Into<Projection>) -> Selection<T> {
+        Selection { projection: projection.into(), results: self.iter() }
+    }
+
+    /// The results, lazily, of the state of the store at the first use of the iterator.
+    pub fn iter(&self) -> Results<T> {
+        let query = Self { collection: self.collection.clone(), asked: self.asked.clone() };
+        Results { query, state: State::Unused, last: None }
+    }
+
+    /// How many there are. Nothing is decoded; where all documents are meant, nothing is read.
+    ///
+    /// # Errors
+    /// As reading the results.
+    pub fn count(&self) -> Result<u64> {
+        let asked = &self.asked;
+        let everything = asked.filter.condition()?.is_everything() && asked.after.is_none();
+        if everything && asked.sort.is_ok() {
+            let all = self.collection.count()?.saturating_sub(asked.skip);
+            return Ok(asked.limit.map_or(all, |limit| all.min(limit)));
+        }
+        let mut unsorted = self.asked.clone();
+        if unsorted.sort.is_ok() && unsorted.after.is_none() {
+            unsorted.sort = Ok(SortKeys::default());
+        }
+        let mut rows = self.rows(&unsorted)?;
+        let mut count = 0;
+        while let Some(row) = rows.next() {
+            row.map_err(|error| self.named(error))?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Whether there is any. Stops at the first.
+    ///
+    /// # Errors
+    /// As reading the results.
+    pub fn exists(&self) -> Result<bool> {
+        let one =
+            Asked { limit: Some(self.asked.limit.map_or(1, |limit| limit.min(1))), ..self.asked.clone() };
+        let first = self.rows(&one)?.next().transpose();
+        Ok(first.map_err(|error| self.named(error))?.is_some())
+    }
+
+    /// Carries the query out, and tells how and at what cost. Decodes nothing, and looks twice at each document.
+    ///
+    /// # Errors
+    /// As reading the results; documents that cannot be read are counted.
+    pub fn explain(&self) -> Result<Explanation> {
+        let begun = Instant::now();
+        let asked = Asked { unreadable: Unreadable::Skip, ..self.asked.clone() };
+        let mut rows = self.rows(&asked)?;
+        rows.watch_paths();
+        while let Some(row) = rows.next() {
+            row.map_err(|error| self.named(error))?;
+        }
+        Ok(rows.explanation(begun.elapsed()))
+    }
+
+    fn sort_by(mut self, path: impl ToPath, descending: bool) -> Self {
+        let sort = self.asked.sort.and_then(|mut keys| {
+            keys.push(SortKey { route: Route::new(path.to_path()?), descending })?;
+            Ok(keys)
+        });
+        self.asked.sort = sort;
+        self
+    }
+
+    fn rows(&self, asked: &Asked) -> Result<Rows> {
+        self.try_rows(asked).map_err(|error| self.named(error))
+    }
+
+    fn try_rows(&self, asked: &Asked) -> Result<Rows> {
+        let condition = Arc::clone(asked.filter.condition()?);
+        let sort = asked.sort.clone()?;
+        let held = self.collection.held()?.now()?;
+        let after = match &asked.after {
+            None => None,
+            Some(cursor) => {
+                self.check(cursor, asked, &held)?;
+                Some(cursor.position.clone())
+            }
+        };
+        let eyes = Arc::new(self.collection.read_as::<()>());
+        let limits = self.collection.inner.limits;
+        let source = Source { held, collection: self.collection.number, limits, eyes };
+        let Asked { skip, limit, unreadable, sort_limit, .. } = *asked;
+        Ok(Rows::new(source, Spec { condition, sort, skip, limit, after, unreadable, sort_limit }))
+    }
+
+    fn check(&self, cursor: &Cursor, asked: &Asked, held: &Held) -> Result<()> {
+        if cursor.asked != asked.digest()? {
+            return Err(Error::new(ErrorKind::InvalidCursor, "the cursor belongs to another query"));
+        }
+        if cursor.shape != self.shape(held)? {
+            return Err(Error::new(
+                ErrorKind::CursorStale,
+                "a step has come since the cursor was made, and what it was made of has another shape",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The shape that the query's paths are those of.
+    fn shape(&self, held: &Held) -> Result<Shape> {
+        if let Some(kind) = &self.collection.kind {
+            return Ok(Shape::Of(kind.current()));
+        }
+        let mut stamps = Vec::new();
+        for (kind, stamp) in self.collection.seen(held)? {
+            stamps.extend_from_slice(&kind.to_le_bytes());
+            stamps.extend_from_slice(&stamp.schema_version.to_le_bytes());
+            stamps.extend_from_slice(&stamp.fingerprint.get().to_le_bytes());
+        }
+        Ok(Shape::Mixed(xxh3_64(&stamps)))
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.in_collection(self.collection.name())
+    }
+}
+
+impl<T> Collection<T> {
+    /// The kinds of the documents this handle sees in one state, and the shapes it sees them in. A transaction does not answer for it.
+    fn seen(&self, held: &Held) -> Result<Vec<(u32, Stamp)>> {
+        if let Some(kind) = &self.kind {
+            return Ok(vec![(kind.number(), kind.current())]);
+        }
+        let mut seen = Vec::new();
+        for (CensusKey { kind, stamp, .. }, _) in counters(held, self.number)? {
+            let kind = self.inner.registry.resolve(&self.inner.catalog, kind)?;
+            seen.push((kind.number(), kind.shape_of(stamp)));
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        Ok(seen)
+    }
+}
+
+impl Asked {
+    /// The same for the same filter and sort.
+    fn digest(&self) -> Result<u64> {
+        self.filter.condition()?;
+        let mut text = self.filter.to_string();
+        for key in self.sort.as_ref().map_err(Clone::clone)?.iter() {
+            text.push(if key.descending { '-' } else { '+' });
+            text.push_str(&key.route.path().to_string());
+            text.push('\0');
+        }
+        Ok(xxh3_64(text.as_bytes()))
+    }
+}
+
+impl<T: DeserializeOwned> Query<T> {
+    /// The first.
+    ///
+    /// # Errors
+    /// As reading the results.
+    pub fn first(&self) -> Result<Option<Document<T>>> {
+        let limit = self.asked.limit.map_or(1, |limit| limit.min(1));
+        let one = Self { collection: self.collection.clone(), asked: self.asked.clone() }.limit(limit);
+        one.iter().next().transpose()
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// The first of the results' errors.
+    pub fn to_vec(&self) -> Result<Vec<Document<T>>> {
+        self.iter().collect()
+    }
+}
+
+impl<T: DeserializeOwned> IntoIterator for Query<T> {
+    type Item = Result<Document<T>>;
+    type IntoIter = Results<T>;
+
+    fn into_iter(self) -> Results<T> {
+        Results { query: self, state: State::Unused, last: None }
+    }
+}
+
+impl<T: DeserializeOwned> IntoIterator for &Query<T> {
+    type Item = Result<Document<T>>;
+    type IntoIter = Results<T>;
+
+    fn into_iter(self) -> Results<T> {
+        self.iter()
+    }
+}
+
+impl<T> fmt::Debug for Query<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query")
+            .field("collection", &self.collection)
+            .field("filter", &self.asked.filter)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Eyes for Collection<T> {
+    fn kind_of(&self, header: &Header) -> Result<Option<Arc<Kind>>> {
+        self.sees_header(header)
+    }
+
+    fn place(&self, id: &DocumentId, error: Error) -> Error {
+        self.at(id, error)
+    }
+}
+
+/// The results of a query, one after the other. An `Err` about one document does not end them, unless the query says so.
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+pub struct Results<T> {
+    query: Query<T>,
+    state: State,
+    /// The last row given.
+    last: Option<Row>,
+}
+
+enum State {
+    Unused,
+    Going(Box<Rows>),
+    /// With what has been left out.
+    Ended(u64),
+}
+
+impl<T> Results<T> {
+    /// The place behind the last result that has been given; `None` before the first.
+    ///
+    /// # Errors
+    /// `InvalidFilter`; and when the store cannot be read.
+    pub fn cursor(&self) -> Result<Option<Cursor>> {
+        let Some(row) = &self.last else { return Ok(None) };
+        let asked = &self.query.asked;
+        let sort = asked.sort.clone()?;
+        // Where kinds are mixed the census is asked, which may have changed since; then the cursor is stale at once, which is right.
+        let shape = self.query.shape(&self.query.collection.held()?)?;
+        Ok(Some(Cursor { asked: asked.digest()?, shape, position: position(row, &sort)? }))
+    }
+
+    /// How many documents have been left out so far because they could not be read, as [`Unreadable::Skip`] says.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        match &self.state {
+            State::Unused => 0,
+            State::Going(rows) => rows.skipped(),
+            State::Ended(skipped) => *skipped,
+        }
+    }
+
+    fn row(&mut self) -> Option<Result<Row>> {
+        if matches!(self.state, State::Unused) {
+            self.state = State::Ended(0);
+            match self.query.rows(&self.query.asked) {
+                Ok(rows) => self.state = State::Going(Box::new(rows)),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let State::Going(rows) = &mut self.state else { return None };
+        let row = rows.next();
+        match &row {
+            None => self.state = State::Ended(rows.skipped()),
+            Some(Ok(row)) => self.last = Some(row.clone()),
+            Some(Err(_)) => {}
+        }
+        row.map(|row| row.map_err(|error| self.query.named(error)))
+    }
+
+    /// What is made of the body of the next row.
+    fn made<R>(&mut self, make: impl FnOnce(&Row, Raw<'_>) -> Result<R>) -> Option<Result<(Row, R)>> {
+        Some(self.row()?.and_then(|row| {
+            let made = Raw::new(row.view.body()).map_err(Error::from).and_then(|body| make(&row, body));
+            match made {
+                Ok(made) => Ok((row, made)),
+                Err(error) => {
+                    let error =
+                        error.with_document_kind(row.kind.name()).with_stamp(row.view.record().header.stamp);
+                    Err(self.query.collection.at(&row.id, error))
+                }
+            }
+        }))
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Results<T> {
+    type Item = Result<Document<T>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let made = self.made(|_, body| Ok(from_body(body)?));
+        made.map(|made| {
+            made.map(|(row, value)| Document::new(row.id, row.kind.name().clone(), row.view, value))
+        })
+    }
+}
+
+impl<T: DeserializeOwned> std::iter::FusedIterator for Results<T> {}
+
+impl<T> fmt::Debug for Results<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Results").field("query", &self.query).finish_non_exhaustive()
+    }
+}
+
+/// Parts of documents; made by [`Query::select`].
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+pub struct Selection<T> {
+    projection: Projection,
+    results: Results<T>,
+}
+
+impl<T: DeserializeOwned> Iterator for Selection<T> {
+    type Item = Result<(DocumentId, T)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let projection = &self.projection;
+        let made = self.results.made(|_, body| {
+            let part = projection.project(body)?;
+            Ok(from_body(Raw::new(&part)?)?)
+        });
+        made.map(|made| made.map(|(row, value)| (row.id, value)))
+    }
+}
+
+impl<T: DeserializeOwned> std::iter::FusedIterator for Selection<T> {}
+
+impl<T> fmt::Debug for Selection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selection").field("results", &self.results).finish_non_exhaustive()
+    }
+}

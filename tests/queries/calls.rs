@@ -1,0 +1,208 @@
+//! Each call of a query's, and what goes wrong.
+
+use pivotdb::{Cursor, Document, ErrorKind, Evolution, Function, Op, Projection, Store, Unreadable, field};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::cases;
+
+fn days(store: &Store) -> pivotdb::Collection<Value> {
+    let days = store.documents("days").unwrap();
+    for day in 1..=9 {
+        days.insert_with_id(day, &json!({"day": day, "even": day % 2 == 0, "note": "x".repeat(100)}))
+            .unwrap();
+    }
+    days
+}
+
+fn kind<T: std::fmt::Debug>(result: pivotdb::Result<T>) -> ErrorKind {
+    result.unwrap_err().kind()
+}
+
+#[test]
+fn a_bad_query_is_an_error_at_its_first_use() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let bad = days.find(json!({"day": {"$near": 1}}));
+    assert_eq!(kind(bad.to_vec()), ErrorKind::InvalidFilter);
+    assert_eq!(kind(bad.count()), ErrorKind::InvalidFilter);
+    let mut results = bad.iter();
+    let error = results.next().unwrap().unwrap_err();
+    assert_eq!(
+        (error.context().collection(), error.context().detail("operator")),
+        (Some("days"), Some("$near"))
+    );
+    assert!(results.next().is_none());
+    assert_eq!(kind(days.find(json!({})).sort("a..b").first()), ErrorKind::InvalidFilter);
+    assert_eq!(kind(days.find(json!({})).sort("day").sort_desc("day").count()), ErrorKind::InvalidFilter);
+}
+
+#[test]
+fn one_query_sees_one_state() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let mut results = days.find(field("day").gt(2)).sort_desc("day").into_iter();
+    assert_eq!(results.next().unwrap().unwrap()["day"], 9);
+    days.delete(8).unwrap();
+    days.update(7, |day| day["day"] = json!(0)).unwrap();
+    days.insert(&json!({"day": 4})).unwrap();
+    let rest: Vec<_> = results.map(|day| day.unwrap()["day"].as_i64().unwrap()).collect();
+    assert_eq!(rest, [8, 7, 6, 5, 4, 3]);
+}
+
+#[test]
+fn a_transaction_that_writes_as_it_goes_sees_what_was_there_when_it_began() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    store
+        .transaction(|tx| {
+            let days = tx.on(&days);
+            let mut seen = 0;
+            for day in days.find(field("even").eq(true)).sort_desc("day") {
+                let day = day?;
+                seen += 1;
+                for id in 1..=9 {
+                    days.update(id, |other| other["even"] = json!(false))?;
+                }
+                assert_eq!(day["even"], true);
+            }
+            assert_eq!(seen, 4);
+            assert_eq!(days.find(field("even").eq(true)).count()?, 0);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn phantoms_are_excluded() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let transaction = store.begin().unwrap();
+    let inside = transaction.on(&days);
+    assert_eq!(inside.find(field("day").gt(5)).count().unwrap(), 4);
+    inside.insert_with_id("count", &json!({"is": 4})).unwrap();
+    days.insert(&json!({"day": 6})).unwrap();
+    assert_eq!(kind(transaction.commit()), ErrorKind::Conflict);
+
+    // Only what has been read counts.
+    let transaction = store.begin().unwrap();
+    let inside = transaction.on(&days);
+    assert_eq!(inside.find(field("day").gte(1)).limit(2).to_vec().unwrap().len(), 2);
+    inside.insert_with_id("first", &json!({})).unwrap();
+    days.update(5, |day| day["day"] = json!(50)).unwrap();
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn a_sort_is_bounded_and_says_so() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let all = days.find(json!({})).sort("note").sort_limit(1000);
+    let error = all.to_vec().unwrap_err();
+    assert_eq!((error.kind(), error.context().detail("limit")), (ErrorKind::SortTooLarge, Some("1000")));
+    assert_eq!(all.limit(3).to_vec().unwrap().len(), 3);
+}
+
+#[test]
+fn cursors_belong_to_their_query() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let mut results = days.find(field("day").gt(1)).sort("even").limit(2).into_iter();
+    assert_eq!(results.cursor().unwrap(), None);
+    results.by_ref().for_each(|day| drop(day.unwrap()));
+    let cursor = results.cursor().unwrap().unwrap();
+    assert_eq!(
+        kind(days.find(field("day").gt(2)).sort("even").after(&cursor).to_vec()),
+        ErrorKind::InvalidCursor
+    );
+    assert_eq!(
+        kind(days.find(field("day").gt(1)).sort_desc("even").after(&cursor).to_vec()),
+        ErrorKind::InvalidCursor
+    );
+    assert_eq!(kind("00ff".parse::<Cursor>()), ErrorKind::InvalidCursor);
+    let rest = days.find(json!({"day": {"$gt": 1}})).sort("even").after(&cursor).to_vec().unwrap();
+    assert_eq!(rest.iter().map(|day| day["day"].as_i64().unwrap()).collect::<Vec<_>>(), [7, 9, 2, 4, 6, 8]);
+}
+
+#[test]
+fn a_cursor_is_stale_after_a_step_at_its_paths() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let cursor = |query: pivotdb::Query<Value>| {
+        let mut results = query.limit(2).into_iter();
+        results.by_ref().for_each(|day| drop(day.unwrap()));
+        results.cursor().unwrap().unwrap()
+    };
+    let typed = store.collection_with::<Value>("days", "days", &Evolution::new()).unwrap();
+    let cursor = cursor(typed.find(json!({})).sort("day"));
+    days.evolve(Evolution::new().step("day is called date", [Op::rename("day", "date")])).unwrap();
+    let steps = Evolution::new().step("day is called date", [Op::rename("day", "date")]);
+    let typed = store.collection_with::<Value>("days", "days", &steps).unwrap();
+    assert_eq!(kind(typed.find(json!({})).sort("day").after(&cursor).to_vec()), ErrorKind::CursorStale);
+}
+
+#[test]
+fn a_smaller_type_and_parts_of_documents() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Day {
+        day: u32,
+    }
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let small: Vec<Document<Day>> = days.find(field("even").eq(true)).project().to_vec().unwrap();
+    assert_eq!(small.iter().map(|day| day.day).collect::<Vec<_>>(), [2, 4, 6, 8]);
+    let parts = days.find(field("day").lt(3)).select(Projection::exclude(["note"]));
+    let parts: Vec<_> = parts.map(|part| part.unwrap().1).collect();
+    assert_eq!(parts, [json!({"day": 1, "even": false}), json!({"day": 2, "even": true})]);
+}
+
+#[test]
+fn documents_that_cannot_be_read_stop_nothing_else() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let strict = Function::new(
+        "no fives",
+        |day: &mut Value, _: &pivotdb::StepContext<'_>| {
+            if day["day"] == 5 { Err("a five") } else { Ok(()) }
+        },
+    );
+    days.evolve(Evolution::new().step("strict", strict)).unwrap();
+
+    let query = || days.find(field("day").gt(3));
+    let yielded: Vec<_> = query().into_iter().map(|day| day.is_ok()).collect();
+    assert_eq!(yielded, [true, false, true, true, true, true]);
+    let sorted: Vec<_> = query().sort_desc("day").into_iter().map(|day| day.is_ok()).collect();
+    assert_eq!(sorted, [false, true, true, true, true, true]);
+    let error = query().to_vec().unwrap_err();
+    assert_eq!((error.kind(), error.context().id()), (ErrorKind::StepFailed, Some(&5.into())));
+    assert_eq!(kind(query().count()), ErrorKind::StepFailed);
+
+    let mut failing = query().unreadable(Unreadable::Fail).into_iter();
+    assert!(failing.next().unwrap().is_ok() && failing.next().unwrap().is_err() && failing.next().is_none());
+
+    let mut skipping = query().unreadable(Unreadable::Skip).into_iter();
+    assert_eq!(skipping.by_ref().filter(|day| day.is_ok()).count(), 5);
+    assert_eq!(skipping.skipped(), 1);
+    assert_eq!(query().unreadable(Unreadable::Skip).count().unwrap(), 5);
+}
+
+#[test]
+fn explain_tells_what_was_looked_at() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let explained = days.find(field("day").gt(3).and(field("dya").missing())).limit(2).explain().unwrap();
+    assert_eq!(
+        (explained.plan.as_str(), explained.documents_examined, explained.documents_returned),
+        ("scan", 5, 2)
+    );
+    assert_eq!(explained.paths, [("day".to_owned(), 5), ("dya".to_owned(), 0)]);
+    assert!(explained.to_string().contains("path \"dya\": seen in 0 documents"), "{explained}");
+    assert_eq!(explained.to_json()["documents_returned"], 2);
+
+    let (_store, mixed) = cases::stored(&[
+        cases::Written { schema_version: 1, value: json!({"x": 1}) },
+        cases::Written { schema_version: 3, value: json!({"a": 1, "c": 2}) },
+    ]);
+    let explained = mixed.find(field("a").eq(1)).explain().unwrap();
+    assert_eq!((explained.documents_upcast, explained.documents_returned), (1, 2));
+}
