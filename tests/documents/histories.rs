@@ -306,3 +306,61 @@ fn a_name_is_of_one_kind() {
         assert_eq!(store.unwrap_err().kind(), ErrorKind::InvalidEvolution);
     }
 }
+
+/// Registers steps that make no sense; what is said of it, and whether anything was left behind.
+fn refused(evolution: &Evolution) -> pivotdb::Error {
+    let medium = Medium::new();
+    let store = medium.open();
+    let error = store.collection_with::<Value>("things", "thing", evolution).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidEvolution, "{error}");
+    assert_eq!(error.context().kind(), Some("thing"), "{error}");
+    assert_eq!(store.history("thing").unwrap(), []);
+    error
+}
+
+#[test]
+fn duplicate_step_names_are_refused() {
+    let error = refused(&base().step("one", [Op::remove("x")]));
+    assert_eq!(error.context().step(), Some("one"), "{error}");
+}
+
+#[test]
+fn a_rename_onto_itself_is_refused() {
+    let error = refused(&base().step("same", [Op::remove("x"), Op::rename("b", "/b")]));
+    assert_eq!((error.context().step(), error.context().op()), (Some("same"), Some("2 (rename)")), "{error}");
+}
+
+#[test]
+fn a_path_into_a_scalar_is_refused() {
+    let evolution = base().step("n", [Op::convert("n", To::Integer)]).step("astray", [Op::add("n.b", 1)]);
+    let error = refused(&evolution);
+    assert_eq!((error.context().step(), error.context().op()), (Some("astray"), Some("1 (add)")), "{error}");
+    assert_eq!(error.context().path(), Some("n.b"), "{error}");
+}
+
+#[test]
+fn a_malformed_op_file_is_refused() {
+    for (file, op) in [
+        (r#"[{"name": "bad", "ops": [{"op": "renam", "from": "a", "to": "b"}]}]"#, Some("1 (renam)")),
+        (r#"[{"name": "bad", "ops": [{"op": "rename", "from": "a"}]}]"#, Some("1 (rename)")),
+        (
+            r#"[{"name": "bad", "ops": [{"op": "rename", "from": "a", "to": "b", "x": 1}]}]"#,
+            Some("1 (rename)"),
+        ),
+        (
+            r#"[{"name": "bad", "ops": [{"op": "trim", "path": "a"}, {"op": "trim", "path": "a..b"}]}]"#,
+            Some("2 (trim)"),
+        ),
+        (r#"[{"name": "bad", "ops": 7}]"#, None),
+    ] {
+        let error = Evolution::from_json(file).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidEvolution, "{error}");
+        assert_eq!((error.context().step(), error.context().op()), (Some("bad"), op), "{error}");
+    }
+    let error = Evolution::from_json("[{\"name\": \"bad\",\n \"ops\": [}]").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.context().detail("line")),
+        (ErrorKind::InvalidText, Some("2")),
+        "{error}"
+    );
+}

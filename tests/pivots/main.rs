@@ -14,6 +14,7 @@ mod required_field;
 mod scalar_to_list;
 mod split;
 mod sub_object;
+mod turns;
 mod two_branches;
 mod type_change;
 
@@ -29,6 +30,7 @@ macro_rules! pivots {
         #[test]
         fn program() {
             harness::as_program(|pivot, phase, path| match pivot {
+                "turns" => turns::play(phase, path),
                 $(stringify!($module) => harness::play::<$module::Pivot>(phase, path),)*
                 other => panic!("there is no pivot {other}"),
             });
