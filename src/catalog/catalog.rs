@@ -312,6 +312,8 @@ impl State {
             CatalogKey::Step { kind, stamp } => step_of(value).map(|step| {
                 self.steps.insert((kind, stamp), step);
             }),
+            // Of a section that is read by those whose it is.
+            CatalogKey::Generation(_) => Some(()),
         };
         taken.ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "a catalog entry is malformed")

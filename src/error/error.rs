@@ -75,10 +75,10 @@ impl Error {
         self.kind() == ErrorKind::NotFound
     }
 
-    /// Whether an id was taken.
+    /// Whether what must be unique was taken: an id, or a value of a unique index.
     #[must_use]
     pub fn is_unique_violation(&self) -> bool {
-        self.kind() == ErrorKind::AlreadyExists
+        matches!(self.kind(), ErrorKind::AlreadyExists | ErrorKind::UniqueViolation)
     }
 
     /// Whether somebody else changed the document in between, so that reading again and repeating can help.

@@ -8,6 +8,8 @@ pub enum ErrorKind {
     NotFound,
     /// A document with this id exists already.
     AlreadyExists,
+    /// A value that a unique index allows once is another document's.
+    UniqueViolation,
     /// The document was changed by somebody else since it was read.
     Conflict,
     /// The document has another kind than the typed collection writes.
@@ -32,6 +34,12 @@ pub enum ErrorKind {
     InvalidEvolution,
     /// An option of the builder or of a call is out of its range.
     InvalidOption,
+    /// An index cannot be declared like this, or there is none of this name.
+    InvalidIndex,
+    /// A unique index is being built, and refuses new values until that is done.
+    IndexBuilding,
+    /// The document cannot be indexed: too many entries, lists at several paths, a key that is too long.
+    NotIndexable,
     /// The value has no JSON form that can be stored exactly: NaN, an infinity, an integer outside 64 bits, a map key
     /// that is not text, a key twice.
     NotRepresentable,
@@ -93,6 +101,10 @@ impl ErrorKind {
         match self {
             Self::NotFound | Self::Io | Self::Aborted | Self::Cancelled | Self::InvalidText => "",
             Self::AlreadyExists => "use put or overwrite to write over it",
+            Self::UniqueViolation => "nothing was written",
+            Self::InvalidIndex => "nothing was changed",
+            Self::IndexBuilding => "wait for the build, or let the index be unenforced meanwhile",
+            Self::NotIndexable => "nothing was written; change the document, or drop the index",
             Self::Conflict => "read it again and repeat the change",
             Self::KindMismatch => "open the collection with the type of that kind",
             Self::KindRequired => "insert through a typed collection",

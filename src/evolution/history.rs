@@ -78,6 +78,19 @@ pub(crate) enum Relation {
     Unknown,
 }
 
+/// How a document is brought from one stamp to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    /// It is there.
+    Here,
+    /// By ops that every program knows: whoever does it gets the same.
+    Ops,
+    /// By functions too, or by steps that have been redefined: only who has written it knows what has come of it.
+    Function,
+    /// This program cannot.
+    None,
+}
+
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoWay {
@@ -287,6 +300,39 @@ impl History {
             }
         }
         Ok(Plan::new(from, to, crossings, repeats))
+    }
+
+    /// What the way from one stamp to another is like.
+    pub(crate) fn way(&self, from: Stamp, to: Stamp) -> Way {
+        if from == to {
+            return Way::Here;
+        }
+        let (Some(start), Some(end)) = (self.by_stamp.get(&from), self.by_stamp.get(&to)) else {
+            return Way::None;
+        };
+        let Some((down, up)) = self.ways_to_ancestor(*start, *end) else { return Way::None };
+        let crossed = || down.iter().chain(&up).filter_map(|node| self.nodes.get(*node));
+        let ends = [*start, *end].into_iter().filter_map(|node| self.nodes.get(node));
+        let redefined = crossed().chain(ends).any(|node| node.stamps.len() > 1);
+        let functions = crossed()
+            .filter_map(|node| node.arrival.as_ref())
+            .any(|(_, step)| step.code.identity().is_some());
+        match (self.plan(from, to), functions || redefined) {
+            (Err(_), _) => Way::None,
+            // Another program has another definition of them.
+            (Ok(_), _) if redefined && self.own.last() != Some(&to) => Way::None,
+            (Ok(_), true) => Way::Function,
+            (Ok(_), false) => Way::Ops,
+        }
+    }
+
+    /// The steps that lead from one stamp up to another; `None` where it is not below it.
+    pub(crate) fn ascent(&self, from: Stamp, to: Stamp) -> Option<Vec<Arc<Step>>> {
+        let (start, end) = (self.by_stamp.get(&from)?, self.by_stamp.get(&to)?);
+        let (down, up) = self.ways_to_ancestor(*start, *end)?;
+        let nodes = up.iter().rev().map(|node| self.nodes.get(*node));
+        let steps = nodes.map(|node| node.and_then(|node| Some(Arc::clone(&node.arrival.as_ref()?.1))));
+        if down.is_empty() { steps.collect() } else { None }
     }
 
     fn crossing(&self, node: usize, up: bool) -> Result<Crossing, NoWay> {

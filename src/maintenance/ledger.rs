@@ -31,6 +31,7 @@ impl Ledger {
                 .map_err(|error| catalog(error.with_collection(name))),
             CatalogKey::Kind(name) => enter_name(&mut self.kinds, name, entry)
                 .map_err(|error| catalog(error.with_document_kind(name))),
+            CatalogKey::Generation(_) => Ok(()),
             CatalogKey::Step { kind, stamp } => self.enter_step(kind, stamp, entry).map_err(|error| {
                 let name = self.kinds.get(&kind).map_or_else(|| format!("number {kind}"), Clone::clone);
                 catalog(error.with_document_kind(&name).with_stamp(stamp))

@@ -17,6 +17,7 @@ use crate::maintenance::error::Flaw;
 use crate::maintenance::full::{FullDocument, FullLine};
 use crate::model::stamp::Stamp;
 use crate::store::collection::Collection;
+use crate::store::core::Core;
 use crate::store::inner::Inner;
 use crate::store::load::Incoming;
 
@@ -149,7 +150,7 @@ impl Restoring {
         if computed != recorded.stamp {
             return Err(Flaw::Fingerprint { computed }.into());
         }
-        let Inner { engine, catalog, registry, .. } = &*self.inner;
+        let Core { engine, catalog, registry, .. } = &**self.inner;
         catalog.record(engine, kind.number, vec![recorded])?;
         registry.learn(catalog, kind.number);
         Ok(())

@@ -182,6 +182,10 @@ impl Verification<'_, '_> {
                 Ok((Space::Catalog, _)) => self.catalog(&key, &value)?,
                 Ok((Space::Census, _)) => self.counter(&key, &value),
                 Ok((Space::Documents, _)) => self.document(&key, &value)?,
+                Ok((
+                    Space::Entries | Space::Reservations | Space::Reverse | Space::States | Space::Marks,
+                    _,
+                )) => {}
                 Err(error) => self.malformed_key(&key, error.into()),
             }
             let more = self.entries.bytes.saturating_sub(told);

@@ -12,9 +12,10 @@ use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::evolution::context::StepContext;
 use crate::evolution::evolution::Evolution;
-use crate::evolution::history::{History, NoWay, Recorded, Relation};
+use crate::evolution::history::{History, NoWay, Recorded, Relation, Way};
 use crate::evolution::notes::OpenComplement;
 use crate::evolution::plan::Plan;
+use crate::evolution::step::Step;
 use crate::filter::tree::Twig;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
@@ -147,6 +148,16 @@ impl Kind {
 
     pub(crate) fn relation(&self, one: Stamp, other: Stamp) -> Relation {
         self.with_history(|history| history.relation(one, other))
+    }
+
+    /// What the way from one stamp to another is like.
+    pub(crate) fn way(&self, from: Stamp, to: Stamp) -> Way {
+        if from == to { Way::Here } else { self.with_history(|history| history.way(from, to)) }
+    }
+
+    /// The steps that lead from one stamp up to another; `None` where it is not below it.
+    pub(crate) fn ascent(&self, from: Stamp, to: Stamp) -> Option<Vec<Arc<Step>>> {
+        self.with_history(|history| history.ascent(from, to))
     }
 
     /// A body brought to another stamp, to be read there.

@@ -11,6 +11,7 @@ use crate::encoding::key::space::META_KEY;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
+use crate::index::indexes::Indexes;
 use crate::record::kind::Declaration;
 use crate::storage::backend::{Backend, Direction, KeyRange, PageLimit};
 use crate::storage::commit::commit::Durability;
@@ -25,6 +26,7 @@ use crate::storage::disk::open::open;
 #[cfg(any(feature = "sled", feature = "redb"))]
 use crate::storage::disk::options::DiskOptions;
 use crate::storage::memory::MemoryBackend;
+use crate::store::core::Core;
 use crate::store::inner::Inner;
 use crate::store::registry::Registry;
 use crate::store::session::Insiders;
@@ -52,6 +54,7 @@ pub struct Builder {
     limits: Limits,
     options: Options,
     accept_loss: bool,
+    foreground: bool,
     kinds: Vec<Registered>,
     #[cfg(any(feature = "sled", feature = "redb"))]
     disk: DiskOptions,
@@ -145,6 +148,12 @@ impl Builder {
     /// The largest commit, in bytes of its keys and values. Default: 64 MiB.
     pub fn commit_limit(mut self, bytes: usize) -> Self {
         self.options.commit_bytes = bytes;
+        self
+    }
+
+    /// Whether indexes are built by a thread of the store's own. Otherwise they are built by [`Store::run`], or stay as they are. Default: yes.
+    pub fn background(mut self, background: bool) -> Self {
+        self.foreground = !background;
         self
     }
 
@@ -277,22 +286,31 @@ impl Builder {
         let engine = Engine::open(backend, medium, self.options, self.accept_loss)?;
         let catalog = Catalog::load(&engine)?;
         let registry = Registry::default();
+        let mut kinds = Vec::with_capacity(self.kinds.len());
         for Registered { kind, aliases, evolution, element_keys } in self.kinds {
             let (aliases, evolution, element_keys) = (aliases(), &evolution(), element_keys());
             let declaration = Declaration { kind, aliases, evolution, element_keys };
-            registry.declare(&engine, &catalog, declaration, false)?;
+            kinds.push(registry.declare(&engine, &catalog, declaration, false)?);
         }
         let (limits, durability) = (self.limits, self.durability);
-        Ok(Store::new(Inner {
+        let indexes = Indexes::load(&engine)?;
+        let core = Core {
             engine,
             catalog,
             registry,
+            indexes,
             insiders: Insiders::default(),
             limits,
             commit_limit,
             durability,
             created,
-        }))
+        };
+        let inner = Inner::new(core, !self.foreground);
+        kinds.iter().try_for_each(|kind| inner.adopt_indexes(kind))?;
+        if inner.indexes.all().iter().any(|generation| generation.live.state().is_unfinished()) {
+            inner.worker.wake();
+        }
+        Ok(Store::new(inner))
     }
 }
 

@@ -389,8 +389,8 @@ impl Collection<Value> {
         self.check_live()?;
         let (inner, name) = (&self.inner, self.only_kind()?);
         let declaration = Declaration { kind: &name, aliases: &[], evolution: &evolution, element_keys: &[] };
-        inner.registry.declare(&inner.engine, &inner.catalog, declaration, true)?;
-        Ok(())
+        let kind = inner.registry.declare(&inner.engine, &inner.catalog, declaration, true)?;
+        inner.adopt_indexes(&kind)
     }
 }
 

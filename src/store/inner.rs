@@ -1,21 +1,29 @@
 //! What all handles of a store share.
 
-use crate::catalog::catalog::Catalog;
-use crate::encoding::body::limits::Limits;
-use crate::storage::commit::commit::Durability;
-use crate::storage::commit::engine::Engine;
-use crate::store::registry::Registry;
-use crate::store::session::Insiders;
+use std::ops::Deref;
+use std::sync::Arc;
 
+use crate::store::core::Core;
+use crate::store::worker::Worker;
+
+/// What handles share among themselves. The worker is stopped before the store closes with the last of them.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) engine: Engine,
-    pub(crate) catalog: Catalog,
-    pub(crate) registry: Registry,
-    pub(crate) insiders: Insiders,
-    pub(crate) limits: Limits,
-    /// The largest commit, in bytes.
-    pub(crate) commit_limit: usize,
-    pub(crate) durability: Durability,
-    pub(crate) created: bool,
+    pub(crate) worker: Worker,
+    core: Arc<Core>,
+}
+
+impl Inner {
+    pub(crate) fn new(core: Core, background: bool) -> Self {
+        let core = Arc::new(core);
+        Self { worker: Worker::new(&core, background), core }
+    }
+}
+
+impl Deref for Inner {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
 }

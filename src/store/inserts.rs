@@ -11,6 +11,9 @@ use crate::encoding::key::census::CensusKey;
 use crate::encoding::key::document;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
+use crate::index::indexes::Gate;
+use crate::index::source::Source;
+use crate::index::upkeep::Kept;
 use crate::model::id::DocumentId;
 use crate::model::revision::Revision;
 use crate::model::time::Timestamp;
@@ -18,7 +21,11 @@ use crate::record::kind::Kind;
 use crate::storage::commit::commit::{Commit, Expected};
 use crate::storage::commit::error::StorageError;
 use crate::store::collection::{Collection, foreign, read_only};
+use crate::store::retry::{TRIES, pause_after};
 use crate::store::session::Session;
+use crate::store::upkeep::Upkeep;
+use crate::stored::record::Record;
+use crate::stored::state::Held;
 use crate::stored::write;
 
 /// A guess at the size of a body that is not known yet; saves allocations.
@@ -111,23 +118,86 @@ impl Inserts {
                         return Err(collection.at(id, taken()));
                     }
                 }
-                transaction.stage(self.commit)?;
+                let held = Held::Transaction(Arc::clone(transaction));
+                let kept = loop {
+                    let gate = collection.inner.indexes.enter();
+                    match self.keep_up(collection, &gate, Source::Held(&held))? {
+                        Ok(kept) => break kept,
+                        Err(number) => {
+                            drop(gate);
+                            collection.inner.indexes.give_up(&collection.inner.engine, number)?;
+                        }
+                    }
+                };
+                transaction.stage(kept.unwrap_or(self.commit))?;
                 return Ok(self.ids);
             }
             Session::Snapshot(_) => return Err(read_only().with_collection(collection.name())),
             Session::Foreign => return Err(foreign().with_collection(collection.name())),
         }
-        match collection.inner.engine.commit(self.commit, collection.durability) {
-            Ok(_) => Ok(self.ids),
-            Err(StorageError::CheckFailed { check }) => Err(match self.ids.get(check) {
-                Some(id) => collection.at(id, taken()),
-                None => taken().with_collection(collection.name()),
-            }),
-            Err(error) => Err(match self.ids.as_slice() {
-                [only] => collection.at(only, error.into()),
-                _ => Error::from(error).with_collection(collection.name()),
-            }),
+        let within = |error: Error| match self.ids.as_slice() {
+            [only] => collection.at(only, error),
+            _ => error.in_collection(collection.name()),
+        };
+        for tries in 1..=TRIES {
+            // From here on until the commit is made, what is to be kept up stays the same.
+            let gate = collection.inner.indexes.enter();
+            let kept = match self.keep_up(collection, &gate, Source::Live(&collection.inner.engine, None))? {
+                Ok(kept) => kept,
+                Err(number) => {
+                    drop(gate);
+                    collection.inner.indexes.give_up(&collection.inner.engine, number).map_err(within)?;
+                    continue;
+                }
+            };
+            let again = kept.is_some();
+            let commit = kept.unwrap_or_else(|| std::mem::take(&mut self.commit));
+            let outcome = collection.inner.engine.commit(commit, collection.durability);
+            drop(gate);
+            match outcome {
+                Ok(_) => return Ok(self.ids),
+                Err(StorageError::CheckFailed { check }) => match self.ids.get(check) {
+                    Some(id) => return Err(collection.at(id, taken())),
+                    // Somebody else has taken or given up a value of a unique index in between.
+                    None if again => pause_after(tries),
+                    None => return Err(taken().with_collection(collection.name())),
+                },
+                Err(error) => return Err(within(error.into())),
+            }
         }
+        let error = Error::new(ErrorKind::Conflict, "others keep writing the values of a unique index");
+        Err(within(error.with_detail("tries", TRIES)))
+    }
+
+    /// The commit with what it changes in indexes, `None` where that is nothing; or the number of a generation that is beyond this program.
+    #[expect(clippy::type_complexity, reason = "two outcomes that the caller tells apart at once")]
+    fn keep_up<T>(
+        &self,
+        collection: &Collection<T>,
+        gate: &Gate<'_>,
+        source: Source<'_>,
+    ) -> Result<Result<Option<Commit>, u32>> {
+        let upkeep = Upkeep::new(gate, collection.number, source);
+        if !upkeep.is_needed() {
+            return Ok(Ok(None));
+        }
+        let mut commit = self.commit.clone();
+        for id in &self.ids {
+            let key = collection.key(id)?;
+            let record = self.record(&key).map_err(|error| collection.at(id, error))?;
+            let kept = upkeep.run(&collection.inner, id, None, record.as_ref(), &mut commit);
+            if let Kept::Beyond(number) = kept.map_err(|error| collection.at(id, error))? {
+                return Ok(Err(number));
+            }
+        }
+        Ok(Ok(Some(commit)))
+    }
+
+    /// The record that is about to be inserted at `key`.
+    fn record(&self, key: &[u8]) -> Result<Option<Record>> {
+        let written = |key: &[u8]| self.commit.writes.get(key).cloned().flatten();
+        let Some(head) = written(key) else { return Ok(None) };
+        Record::from_chunks(key, &head, |number| Ok(written(&document::chunk_key(key, number)))).map(Some)
     }
 }
 

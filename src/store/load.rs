@@ -7,12 +7,18 @@ use crate::encoding::envelope::record::{Draft, Head, Sealed};
 use crate::encoding::key::census::CensusKey;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
+use crate::index::indexes::Gate;
+use crate::index::source::Source;
+use crate::index::upkeep::Kept;
 use crate::model::id::DocumentId;
+use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability, Expected, Read};
 use crate::storage::commit::error::StorageError;
+use crate::storage::commit::snapshot::Snapshot;
 use crate::store::inner::Inner;
 use crate::store::retry::{TRIES, pause_after};
-use crate::stored::write;
+use crate::store::upkeep::{Upkeep, as_record};
+use crate::stored::{read, write};
 
 /// A document on its way into the store.
 #[derive(Debug)]
@@ -70,10 +76,17 @@ pub(crate) fn load(
 ) -> Result<Loaded> {
     let keys: Vec<_> = documents.iter().map(|document| document.key.as_slice()).collect();
     for tries in 1..=TRIES {
-        let mut plan = Plan { commit: Commit::default(), loaded: Loaded::default() };
-        let (sequence, values) = {
-            let snapshot = inner.engine.snapshot();
-            (snapshot.sequence(), snapshot.get_many(&keys)?)
+        // From here on until the commit is made, what is to be kept up stays the same.
+        let gate = inner.indexes.enter();
+        let snapshot = inner.engine.snapshot();
+        let (sequence, values) = (snapshot.sequence(), snapshot.get_many(&keys)?);
+        let mut plan = Plan {
+            inner,
+            gate: &gate,
+            snapshot: &snapshot,
+            commit: Commit::default(),
+            loaded: Loaded::default(),
+            beyond: None,
         };
         for (document, value) in documents.iter().zip(values) {
             if let Err(error) = plan.take(document, Read { sequence, value }, existing) {
@@ -83,11 +96,19 @@ pub(crate) fn load(
                 }
             }
         }
-        let Plan { commit, loaded } = plan;
+        let Plan { commit, loaded, beyond, .. } = plan;
+        drop(snapshot);
+        if let Some(number) = beyond {
+            drop(gate);
+            inner.indexes.give_up(&inner.engine, number)?;
+            continue;
+        }
         if loaded.written == 0 {
             return Ok(loaded);
         }
-        match inner.engine.commit(commit, Durability::Buffered) {
+        let outcome = inner.engine.commit(commit, Durability::Buffered);
+        drop(gate);
+        match outcome {
             Ok(_) => return Ok(loaded),
             Err(StorageError::CheckFailed { .. }) => pause_after(tries),
             Err(error @ StorageError::TooLarge { .. }) => match documents {
@@ -120,17 +141,23 @@ fn load_halves(
 }
 
 /// A commit that is being made.
-struct Plan {
+struct Plan<'p> {
+    inner: &'p Inner,
+    gate: &'p Gate<'p>,
+    snapshot: &'p Snapshot,
     commit: Commit,
     loaded: Loaded,
+    /// The number of a generation that this program cannot keep up.
+    beyond: Option<u32>,
 }
 
-impl Plan {
+impl Plan<'_> {
     /// Takes a document in; after an error everything is as before.
     fn take(&mut self, document: &Incoming, found: Read, existing: Existing) -> Result<()> {
         let header = match &found.value {
             None => {
                 let sealed = seal(document, &document.header)?;
+                self.keep_up(document, None, &sealed)?;
                 self.put(document, sealed, 0, Expected::Absent);
                 document.header
             }
@@ -152,6 +179,7 @@ impl Plan {
                 }
                 let header = header_over(document.header, &before.header, existing);
                 let (sealed, chunks_before) = (seal(document, &header)?, before.chunks());
+                self.keep_up(document, Some(value), &sealed)?;
                 self.count(document.collection, &before.header, -1);
                 self.put(document, sealed, chunks_before, Expected::Unchanged(found));
                 header
@@ -159,6 +187,27 @@ impl Plan {
         };
         self.count(document.collection, &header, 1);
         self.loaded.written += 1;
+        Ok(())
+    }
+
+    /// What the write changes in indexes. After an error the commit is as before.
+    fn keep_up(&mut self, document: &Incoming, before: Option<&Bytes>, sealed: &Sealed) -> Result<()> {
+        let upkeep =
+            Upkeep::new(self.gate, document.collection, Source::Live(&self.inner.engine, Some(&self.commit)));
+        if !upkeep.is_needed() {
+            return Ok(());
+        }
+        let before =
+            before.map(|value| read::with_chunks(self.snapshot, &document.key, value)).transpose()?;
+        let after = as_record(&document.key, sealed)?;
+        let mut changes = Commit::default();
+        match upkeep.run(self.inner, &document.id, before.as_ref(), Some(&after), &mut changes)? {
+            Kept::Up => {
+                self.commit.checks.extend(changes.checks);
+                self.commit.writes.extend(changes.writes);
+            }
+            Kept::Beyond(number) => self.beyond = Some(number),
+        }
         Ok(())
     }
 

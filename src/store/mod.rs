@@ -3,8 +3,10 @@
 pub(crate) mod builder;
 pub(crate) mod bulk;
 pub(crate) mod collection;
+pub(crate) mod core;
 pub(crate) mod document;
 pub(crate) mod history;
+pub(crate) mod indexes;
 pub(crate) mod inner;
 pub(crate) mod inserts;
 pub(crate) mod load;
@@ -18,5 +20,7 @@ pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod store;
 pub(crate) mod transaction;
+pub(crate) mod upkeep;
 pub(crate) mod versioned;
+pub(crate) mod worker;
 pub(crate) mod write;

@@ -11,6 +11,7 @@ use crate::evolution::evolution::Evolution;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::commit::commit::Durability;
 use crate::store::collection::Collection;
+use crate::store::core::Core;
 use crate::store::history::{self, HistoryEntry, Warning};
 use crate::store::inner::Inner;
 use crate::store::stats::{CensusEntry, Stats};
@@ -74,7 +75,10 @@ impl Store {
     pub fn collection<T: Versioned>(&self, name: &str) -> Result<Collection<T>> {
         let (evolution, element_keys) = (&T::evolution(), T::element_keys());
         let aliases = T::aliases();
-        self.declare(name, Declaration { kind: T::KIND, aliases, evolution, element_keys })
+        let collection =
+            self.declare(name, Declaration { kind: T::KIND, aliases, evolution, element_keys })?;
+        collection.declare_indexes(&T::indexes())?;
+        Ok(collection)
     }
 
     /// As [`collection`](Self::collection), for types of other crates, and steps made at run time.
@@ -91,9 +95,10 @@ impl Store {
     }
 
     fn declare<T>(&self, name: &str, declaration: Declaration<'_>) -> Result<Collection<T>> {
-        let Inner { engine, catalog, registry, .. } = &*self.inner;
+        let Core { engine, catalog, registry, .. } = &**self.inner;
         let number = catalog.collection(engine, name)?;
         let kind = registry.declare(engine, catalog, declaration, false)?;
+        self.inner.adopt_indexes(&kind)?;
         Ok(self.handle(name, number, Some(kind)))
     }
 
@@ -166,7 +171,7 @@ impl Store {
     /// `InsideTransaction`, and when the store cannot be read.
     pub fn history(&self, kind: &str) -> Result<Vec<HistoryEntry>> {
         self.inner.insiders.check_outside()?;
-        let Inner { engine, catalog, registry, .. } = &*self.inner;
+        let Core { engine, catalog, registry, .. } = &**self.inner;
         let Some(number) = catalog.find_kind(kind) else { return Ok(Vec::new()) };
         let held = Held::Snapshot(Arc::new(engine.snapshot()));
         history::report(&held, catalog, &*registry.resolve(catalog, number)?)
@@ -187,6 +192,7 @@ impl Store {
     /// # Errors
     /// As [`flush`](Self::flush); the store is closed all the same.
     pub fn close(&self) -> Result<()> {
+        self.inner.worker.stop();
         Ok(self.inner.engine.close()?)
     }
 

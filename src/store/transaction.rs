@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::storage::commit::commit::{Commit, Durability};
+use crate::storage::commit::error::StorageError;
 use crate::storage::commit::transaction::Transaction as Bytes;
 use crate::store::collection::Collection;
 use crate::store::inner::Inner;
@@ -21,6 +22,8 @@ pub struct Transaction {
     inner: Arc<Inner>,
     bytes: Arc<Bytes>,
     durability: Durability,
+    /// What was to be kept up when it began.
+    epoch: u64,
 }
 
 impl Store {
@@ -95,8 +98,9 @@ impl Store {
     pub fn begin(&self) -> Result<Transaction> {
         let inner = self.inner();
         inner.insiders.check_outside()?;
+        let epoch = inner.indexes.enter().epoch();
         let bytes = Arc::new(inner.engine.begin());
-        Ok(Transaction { inner: Arc::clone(inner), bytes, durability: self.durability() })
+        Ok(Transaction { inner: Arc::clone(inner), bytes, durability: self.durability(), epoch })
     }
 }
 
@@ -132,6 +136,11 @@ impl Transaction {
         if commit.keys() == 0 {
             // What was read is one state of the store: that the state is no longer the newest takes nothing from it.
             return Ok(ended.sequence());
+        }
+        // Its writes keep up the indexes that there were.
+        let gate = self.inner.indexes.enter();
+        if gate.epoch() != self.epoch {
+            return Err(StorageError::Conflict.into());
         }
         Ok(self.inner.engine.commit(commit, self.durability)?)
     }

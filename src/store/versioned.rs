@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::evolution::evolution::Evolution;
+use crate::index::definition::Index;
 
 /// A type whose values are documents of a kind, and how that kind came to its present shape.
 ///
@@ -45,6 +46,13 @@ pub trait Versioned: Serialize + DeserializeOwned {
     #[must_use]
     fn evolution() -> Evolution {
         Evolution::new()
+    }
+
+    /// The indexes of every collection that is opened with the type. They are declared when a collection is opened, which builds those that are new in
+    /// the background; see [`Collection::create_index`](crate::Collection::create_index).
+    #[must_use]
+    fn indexes() -> Vec<Index> {
+        Vec::new()
     }
 
     /// Which member identifies the elements of which list: pairs of the list's path and the member's name. A path passes through lists by

@@ -15,6 +15,8 @@ use crate::encoding::envelope::record::{Draft, Sealed};
 use crate::encoding::key::census::CensusKey;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
+use crate::index::source::Source;
+use crate::index::upkeep::Kept;
 use crate::model::id::DocumentId;
 use crate::model::revision::Revision;
 use crate::model::stamp::Stamp;
@@ -25,7 +27,6 @@ use crate::record::kind::Kind;
 use crate::record::patch;
 use crate::record::rewrite::{Edit, Rewritten, rewrite};
 use crate::record::view::View;
-use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Expected};
 use crate::storage::commit::error::StorageError;
 use crate::store::collection::{Collection, foreign, read_only};
@@ -33,8 +34,10 @@ use crate::store::document::Document;
 use crate::store::inserts::Inserts;
 use crate::store::retry::{TRIES, pause_after};
 use crate::store::session::Session;
+use crate::store::upkeep::{Upkeep, as_record};
 use crate::stored::read::{self, Latest};
 use crate::stored::record::Record;
+use crate::stored::state::Held;
 use crate::stored::write;
 
 /// A document that is about to be changed.
@@ -45,6 +48,15 @@ struct Existing {
 
 /// What is stored of a document after a change, as the program sees it, and its kind.
 type Stored = (Arc<Kind>, View);
+
+/// What a change comes to.
+#[expect(clippy::large_enum_variant, reason = "nearly always the large one, and never kept")]
+enum Prepared {
+    /// A commit, and what is stored after it.
+    Ready(Commit, Option<Stored>),
+    /// First it must be noted that the generation of this number is not kept up.
+    Beyond(u32),
+}
 
 /// What becomes of a document.
 enum Change {
@@ -351,15 +363,29 @@ impl<T> Collection<T> {
         match &self.session {
             Session::Live => self.inner.insiders.check_outside().map_err(at)?,
             Session::Transaction(transaction) => {
-                let record = self.fetch(&key).map_err(at)?;
-                let change = decide(record.as_ref()).inspect_err(|error| {
-                    if error.is_conflict() {
-                        transaction.doom();
+                let held = Held::Transaction(Arc::clone(transaction));
+                loop {
+                    let record = self.fetch(&key).map_err(at)?;
+                    let change = decide(record.as_ref()).inspect_err(|error| {
+                        if error.is_conflict() {
+                            transaction.doom();
+                        }
+                    });
+                    let gate = self.inner.indexes.enter();
+                    let upkeep = Upkeep::new(&gate, self.number, Source::Held(&held));
+                    let prepared =
+                        self.prepare(id, &key, record, change.map_err(at)?, &upkeep).map_err(at)?;
+                    drop(gate);
+                    match prepared {
+                        Prepared::Ready(commit, after) => {
+                            transaction.stage(commit).map_err(|error| at(error.into()))?;
+                            return Ok(after);
+                        }
+                        Prepared::Beyond(number) => {
+                            self.inner.indexes.give_up(&self.inner.engine, number).map_err(at)?;
+                        }
                     }
-                });
-                let (commit, after) = self.prepare(id, &key, record, change.map_err(at)?).map_err(at)?;
-                transaction.stage(commit).map_err(|error| at(error.into()))?;
-                return Ok(after);
+                }
             }
             Session::Snapshot(_) => return Err(at(read_only())),
             Session::Foreign => return Err(at(foreign())),
@@ -367,12 +393,24 @@ impl<T> Collection<T> {
         for tries in 1..=TRIES {
             let Latest { read, record } = read::latest(&self.inner.engine, &key).map_err(at)?;
             let change = decide(record.as_ref()).map_err(at)?;
-            let (mut commit, after) = self.prepare(id, &key, record, change).map_err(at)?;
+            // From here on until the commit is made, what is to be kept up stays the same.
+            let gate = self.inner.indexes.enter();
+            let upkeep = Upkeep::new(&gate, self.number, Source::Live(&self.inner.engine, None));
+            let (mut commit, after) = match self.prepare(id, &key, record, change, &upkeep).map_err(at)? {
+                Prepared::Ready(commit, after) => (commit, after),
+                Prepared::Beyond(number) => {
+                    drop(gate);
+                    self.inner.indexes.give_up(&self.inner.engine, number).map_err(at)?;
+                    continue;
+                }
+            };
             if commit.writes.is_empty() {
                 return Ok(after);
             }
             commit.check(key.as_slice(), Expected::Unchanged(read));
-            match self.inner.engine.commit(commit, self.durability) {
+            let outcome = self.inner.engine.commit(commit, self.durability);
+            drop(gate);
+            match outcome {
                 Ok(_) => return Ok(after),
                 Err(StorageError::CheckFailed { .. }) => pause_after(tries),
                 Err(error) => return Err(at(error.into())),
@@ -389,7 +427,8 @@ impl<T> Collection<T> {
         key: &[u8],
         before: Option<Record>,
         change: Change,
-    ) -> Result<(Commit, Option<Stored>)> {
+        upkeep: &Upkeep<'_>,
+    ) -> Result<Prepared> {
         let mut commit = Commit::default();
         let after = match change {
             Change::Keep => match before {
@@ -404,6 +443,11 @@ impl<T> Collection<T> {
                 if let Some(record) = &before {
                     write::remove(&mut commit, key.to_vec(), record.chunks);
                     self.count_down(&mut commit, &record.header);
+                    if let Kept::Beyond(number) =
+                        upkeep.run(&self.inner, id, Some(record), None, &mut commit)?
+                    {
+                        return Ok(Prepared::Beyond(number));
+                    }
                 }
                 None
             }
@@ -423,11 +467,15 @@ impl<T> Collection<T> {
                     self.count_down(&mut commit, &record.header);
                 }
                 self.count_up(&mut commit, &header);
+                let kept = upkeep.run(&self.inner, id, before.as_ref(), Some(&written), &mut commit)?;
+                if let Kept::Beyond(number) = kept {
+                    return Ok(Prepared::Beyond(number));
+                }
                 let view = View::of(&kind, id, written, self.inner.limits)?;
                 Some((kind, view))
             }
         };
-        Ok((commit, after))
+        Ok(Prepared::Ready(commit, after))
     }
 
     fn count_up(&self, commit: &mut Commit, header: &Header) {
@@ -479,13 +527,4 @@ fn seal(key: &[u8], header: &Header, rewritten: &Rewritten) -> Result<Sealed> {
     let (draft, mut value) = Draft::begin(header, &rewritten.complement, rewritten.body.len())?;
     value.extend_from_slice(&rewritten.body);
     Ok(draft.seal(key, value)?)
-}
-
-/// The record that reading what has just been sealed gives.
-fn as_record(key: &[u8], sealed: &Sealed) -> Result<Record> {
-    let head = Bytes::from(sealed.head.as_slice());
-    Record::from_chunks(key, &head, |number| {
-        let position = usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1);
-        Ok(sealed.chunks.get(position).map(|chunk| Bytes::from(chunk.as_slice())))
-    })
 }

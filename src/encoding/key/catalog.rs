@@ -13,7 +13,12 @@ use crate::model::stamp::Stamp;
 pub(crate) enum CatalogKey<'a> {
     Collection(&'a str),
     Kind(&'a str),
-    Step { kind: u32, stamp: Stamp },
+    Step {
+        kind: u32,
+        stamp: Stamp,
+    },
+    /// Of an index; 0 is what numbers them.
+    Generation(u32),
 }
 
 /// A part of the catalog.
@@ -23,6 +28,7 @@ pub(crate) enum Section {
     Collections = 0x01,
     Kinds = 0x02,
     Steps = 0x03,
+    Generations = 0x04,
 }
 
 impl Section {
@@ -50,6 +56,7 @@ impl<'a> CatalogKey<'a> {
                 &stamp.fingerprint.get().to_be_bytes(),
             ]
             .concat(),
+            Self::Generation(number) => [&Section::Generations.prefix()[..], &number.to_be_bytes()].concat(),
         }
     }
 
@@ -63,6 +70,10 @@ impl<'a> CatalogKey<'a> {
                 let (kind, rest) = space::take(rest)?;
                 let (stamp, rest) = read_stamp(rest)?;
                 (Self::Step { kind: u32::from_be_bytes(kind), stamp }, rest)
+            }
+            0x04 => {
+                let (number, rest) = space::take(rest)?;
+                (Self::Generation(u32::from_be_bytes(number)), rest)
             }
             found => return Err(KeyError::Section { found }),
         };
@@ -105,7 +116,7 @@ mod tests {
     fn entries() -> impl Strategy<Value = (u8, String, Stamp)> {
         let number = || prop_oneof![0..3_u32, any::<u32>()];
         (
-            0..3_u8,
+            0..4_u8,
             prop_oneof!["[ a!\u{e9}]{1,4}", "\\PC{1,20}"],
             number(),
             prop_oneof![0..3_u64, any::<u64>()],
@@ -119,6 +130,7 @@ mod tests {
         match section {
             0 => CatalogKey::Collection(name),
             1 => CatalogKey::Kind(name),
+            2 => CatalogKey::Generation(stamp.schema_version),
             _ => CatalogKey::Step { kind: stamp.schema_version ^ 1, stamp: *stamp },
         }
     }
@@ -139,7 +151,7 @@ mod tests {
 
         #[test]
         fn parses_any_bytes_or_refuses(
-            section in prop_oneof![1..5_u8, any::<u8>()],
+            section in prop_oneof![1..6_u8, any::<u8>()],
             rest in vec(prop_oneof![Just(0_u8), Just(1), any::<u8>()], 0..24),
         ) {
             let bytes = [&[1, 1, section][..], &rest].concat();

@@ -6,5 +6,6 @@ pub(crate) mod document;
 pub(crate) mod error;
 mod escape;
 pub(crate) mod id;
+pub(crate) mod index;
 pub(crate) mod space;
 pub(crate) mod value;

@@ -8,7 +8,7 @@ pub(crate) const VERSION: u8 = 0x01;
 /// The key that every group of commits writes.
 pub(crate) const META_KEY: [u8; 2] = [VERSION, Space::Meta as u8];
 
-/// The second byte of every key. `0x20` to `0x23` are kept free for indexes.
+/// The second byte of every key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum Space {
@@ -16,6 +16,11 @@ pub(crate) enum Space {
     Catalog = 0x01,
     Census = 0x02,
     Documents = 0x10,
+    Entries = 0x20,
+    Reservations = 0x21,
+    Reverse = 0x22,
+    States = 0x23,
+    Marks = 0x24,
 }
 
 impl Space {
@@ -38,6 +43,11 @@ pub(crate) fn parse(key: &[u8]) -> Result<(Space, &[u8]), KeyError> {
             0x01 => Ok((Space::Catalog, rest)),
             0x02 => Ok((Space::Census, rest)),
             0x10 => Ok((Space::Documents, rest)),
+            0x20 => Ok((Space::Entries, rest)),
+            0x21 => Ok((Space::Reservations, rest)),
+            0x22 => Ok((Space::Reverse, rest)),
+            0x23 => Ok((Space::States, rest)),
+            0x24 => Ok((Space::Marks, rest)),
             found => Err(KeyError::Space { found: *found }),
         },
         [] | [VERSION] => Err(KeyError::Truncated),
@@ -113,14 +123,23 @@ mod tests {
 
     #[test]
     fn spaces_parse_back() {
-        for space in [Space::Catalog, Space::Census, Space::Documents] {
+        for space in [
+            Space::Catalog,
+            Space::Census,
+            Space::Documents,
+            Space::Entries,
+            Space::Reservations,
+            Space::Reverse,
+            Space::States,
+            Space::Marks,
+        ] {
             let key = [&space.prefix()[..], b"rest"].concat();
             assert_eq!(parse(&key), Ok((space, &b"rest"[..])));
         }
         assert_eq!(parse(&META_KEY), Ok((Space::Meta, &[][..])));
         assert_eq!(parse(&[1, 0, 0]), Err(KeyError::Trailing { bytes: 1 }));
         assert_eq!(parse(&[2, 0]), Err(KeyError::Version { found: 2 }));
-        assert_eq!(parse(&[1, 0x20]), Err(KeyError::Space { found: 0x20 }));
+        assert_eq!(parse(&[1, 0x25]), Err(KeyError::Space { found: 0x25 }));
         assert_eq!(parse(&[1]), Err(KeyError::Truncated));
         assert_eq!(within(&META_KEY, Space::Census), Err(KeyError::Space { found: 0 }));
     }

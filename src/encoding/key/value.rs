@@ -17,6 +17,14 @@ const TRUE: u8 = 0x61;
 /// After the last member or element. Below every value's first byte, so what is shorter sorts first.
 const END: u8 = 0x00;
 
+/// The key of null.
+pub(crate) const NULL_KEY: &[u8] = &[NULL];
+
+/// Whether `key` is that of a value that is not there.
+pub(crate) fn is_missing(key: &[u8]) -> bool {
+    key == [MISSING]
+}
+
 /// Appends the key of a value that is not there. It sorts before all others.
 pub(crate) fn write_missing(out: &mut Vec<u8>) {
     out.push(MISSING);

@@ -33,8 +33,8 @@ pub(crate) enum Class {
     Neutral,
 }
 
-/// Changes to make together, and what must still hold when they are made.
-#[derive(Debug, Default)]
+/// Changes to make together, and what must still hold when they are made. Cheap to clone: values are shared.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Commit {
     pub(crate) class: Class,
     pub(crate) checks: Vec<Check>,
@@ -93,7 +93,7 @@ pub(crate) fn add(deltas: &mut BTreeMap<Bytes, i64>, counter: Bytes, delta: i64)
 }
 
 /// What was read at `sequence`, which must be registered until the commit is made. The commit fails if any of it has changed since.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Reads {
     pub(crate) sequence: u64,
     pub(crate) keys: BTreeSet<Bytes>,
@@ -108,13 +108,13 @@ impl Reads {
 }
 
 /// A condition on one key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Check {
     pub(crate) key: Bytes,
     pub(crate) expected: Expected,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Expected {
     /// The key holds nothing.
     Absent,

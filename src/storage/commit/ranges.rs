@@ -9,7 +9,7 @@ use crate::storage::backend::KeyRange;
 const OVERHEAD: usize = 64;
 
 /// Ranges of keys that neither overlap nor touch, so that what is scanned again costs nothing.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Ranges {
     /// The end of each range by its start; `None`: no end.
     ends: BTreeMap<Vec<u8>, Option<Vec<u8>>>,

@@ -1,0 +1,192 @@
+//! Building and removing generations, a bounded step at a time.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::encoding::key::document;
+use crate::encoding::key::index::{self, Mark};
+use crate::error::error::Error;
+use crate::index::entries_of::{Stored, entries_of};
+use crate::index::flags::Flags;
+use crate::index::generation::Generation;
+use crate::index::indexes::{Context, Indexes, spans, status};
+use crate::index::state::{IndexState, Status};
+use crate::index::upkeep::{put_flags, put_part};
+use crate::model::id::DocumentId;
+use crate::record::view::shaped;
+use crate::storage::backend::{Direction, KeyRange, PageLimit};
+use crate::storage::commit::commit::{Class, Commit, Durability};
+use crate::storage::commit::error::StorageError;
+use crate::storage::commit::transaction::Transaction;
+use crate::stored::scan::{Found, Scan};
+use crate::stored::state::{Held, State as _};
+
+/// A step takes so many documents at most, ...
+const DOCUMENTS: usize = 64;
+/// ... or stops after so many bytes of keys and values, or of bodies.
+const BYTES: usize = 128 << 10;
+/// Keys that a step of a removal takes.
+const KEYS: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
+/// The most documents with values of others that are listed.
+const DUPLICATES: u64 = 1_000;
+
+/// What a step has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stepped {
+    /// Further, but not to the end.
+    On(Status),
+    /// Others have written what was read; again.
+    Conflict,
+    /// To the end.
+    Done,
+}
+
+/// Whether the program can build it: it knows the kinds in the shapes that the generation is for.
+pub(crate) fn can_build(context: Context<'_>, generation: &Generation) -> Result<bool, Error> {
+    for number in generation.kinds.keys() {
+        let kind = context.kinds.kind(*number)?;
+        if generation.shape(*number, kind.current()).is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes the next documents into a generation that is being built.
+pub(crate) fn step(context: Context<'_>, generation: &Arc<Generation>) -> Result<Stepped, Error> {
+    let transaction = Arc::new(context.engine.begin());
+    let held = Held::Transaction(Arc::clone(&transaction));
+    let Some(status) = status(&held, generation.number)? else { return Ok(Stepped::Done) };
+    if status.state != IndexState::Building || !generation.live.state().is_maintained() {
+        return Ok(Stepped::Done);
+    }
+    let mut step = Step { context, generation, held: held.clone(), status, commit: Commit::default() };
+    let from = step.status.frontier.clone();
+    let from = from.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    let span = document::id_span(generation.collection, from, Bound::Unbounded)?;
+    let mut scan = Scan::new(held, span, Direction::Forward)?;
+    let (mut taken, mut bytes) = (0, 0_usize);
+    while taken < DOCUMENTS && bytes < BYTES && step.commit.bytes() < BYTES {
+        let Some(found) = scan.next().transpose()? else {
+            let failed = step.status.duplicates > 0;
+            step.status.state = if failed { IndexState::Failed } else { IndexState::Readable };
+            step.status.since = context.engine.published();
+            break;
+        };
+        bytes = bytes.saturating_add(found.record.as_ref().map_or(0, |record| record.body().len()));
+        step.take(found)?;
+        taken += 1;
+    }
+    let Step { status, mut commit, .. } = step;
+    status.put(&mut commit, generation.number)?;
+    match finish(context, &transaction, commit) {
+        Ok(()) => {}
+        Err(StorageError::Conflict | StorageError::CheckFailed { .. }) => return Ok(Stepped::Conflict),
+        Err(error) => return Err(error.into()),
+    }
+    if status.state == IndexState::Building {
+        return Ok(Stepped::On(status));
+    }
+    generation.live.built(status.state);
+    Ok(Stepped::Done)
+}
+
+fn finish(context: Context<'_>, transaction: &Transaction, changes: Commit) -> Result<(), StorageError> {
+    transaction.stage(changes)?;
+    let mut ended = transaction.end()?;
+    let commit = Commit { class: Class::Neutral, ..std::mem::take(&mut ended.commit) };
+    context.engine.commit(commit, Durability::Buffered)?;
+    Ok(())
+}
+
+struct Step<'s> {
+    context: Context<'s>,
+    generation: &'s Generation,
+    held: Held,
+    status: Status,
+    commit: Commit,
+}
+
+impl Step<'_> {
+    fn take(&mut self, found: Found) -> Result<(), Error> {
+        let Found { id, record, .. } = found;
+        let entered = match &record {
+            Ok(record) => {
+                let kind = self.context.kinds.kind(record.header.kind)?;
+                let stored = Stored { number: record.header.kind, kind: &kind, shaped: shaped(record) };
+                Some(entries_of(self.generation, &id, stored, self.context.limits)?)
+            }
+            Err(_) => None,
+        };
+        let number = self.generation.number;
+        let mut flags = Flags::default();
+        match entered {
+            Some(entered) if entered.unreadable.is_none() => {
+                flags.insert(entered.extracted.flags);
+                let mut unique = true;
+                for part in &entered.extracted.parts {
+                    put_part(&mut self.commit, number, &id, part, entered.by_function)?;
+                    unique &= self.reserve(&id, &part.reservation)?;
+                }
+                if !unique {
+                    self.status.duplicates = self.status.duplicates.saturating_add(1);
+                    if self.status.duplicates <= DUPLICATES {
+                        self.commit.put(index::mark(number, Mark::Duplicate, &id)?, Vec::new());
+                    }
+                }
+            }
+            _ => {
+                flags.insert(Flags::UNREADABLE);
+                self.commit.put(index::mark(number, Mark::Unreadable, &id)?, Vec::new());
+            }
+        }
+        self.generation.live.flags.set(flags);
+        if !self.generation.live.stored.get().contains(flags) {
+            put_flags(&mut self.commit, number, flags);
+        }
+        self.status.documents = self.status.documents.saturating_add(1);
+        self.status.frontier = Some(id);
+        Ok(())
+    }
+
+    /// Whether the value is the document's now.
+    fn reserve(&mut self, id: &DocumentId, reservation: &[u8]) -> Result<bool, Error> {
+        if !self.generation.definition.unique {
+            return Ok(true);
+        }
+        let (key, id) = (index::reservation(self.generation.number, reservation), index::id_bytes(id)?);
+        let holder = match self.commit.writes.get(key.as_slice()) {
+            Some(written) => written.clone(),
+            None => self.held.get(&key)?,
+        };
+        match holder {
+            None => self.commit.put(key, id),
+            Some(holder) => return Ok(*holder == *id),
+        }
+        Ok(true)
+    }
+}
+
+/// Removes a part of a generation that has been dropped.
+pub(crate) fn remove(
+    context: Context<'_>,
+    indexes: &Indexes,
+    generation: &Generation,
+) -> Result<Stepped, Error> {
+    let held = Held::Snapshot(Arc::new(context.engine.snapshot()));
+    for span in spans(generation.number) {
+        let range = KeyRange { start: span.start, end: Some(span.end) };
+        let page = held.page(&range, Direction::Forward, KEYS)?;
+        if page.entries.is_empty() {
+            continue;
+        }
+        let mut commit = Commit { class: Class::Neutral, ..Commit::default() };
+        for (key, _) in page.entries {
+            commit.remove(key);
+        }
+        context.engine.commit(commit, Durability::Buffered)?;
+        return Ok(Stepped::On(Status::new(IndexState::Dropped, context.engine.published())));
+    }
+    indexes.forget(context.engine, generation.number)?;
+    Ok(Stepped::Done)
+}

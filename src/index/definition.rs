@@ -1,0 +1,271 @@
+//! What an index is declared to be.
+
+use serde_json::{Value, json};
+
+use crate::error::error::Error;
+use crate::index::error::IndexError;
+use crate::model::name;
+use crate::value::path::{Path, ToPath};
+
+/// The most components an index may have.
+pub(crate) const MAX_COMPONENTS: usize = 8;
+
+/// What becomes of writes that put new values into a unique index while it is being built.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum WhileBuilding {
+    /// They are made, if no other document is known to have the value: none that was written since the build began, or that it has
+    /// come past. If the build then meets an old document with the same value, the index has [failed](crate::IndexState::Failed), and lists both.
+    #[default]
+    Unenforced,
+    /// They are refused with `IndexBuilding`. Writes that leave the values alone, and deletes, are made.
+    Refused,
+}
+
+/// An index, to be declared by [`Versioned::indexes`](crate::Versioned::indexes) or made by
+/// [`Collection::create_index`](crate::Collection::create_index): paths of documents as this program sees them.
+///
+/// Of a list at a path every element is indexed, and lists on the way are gone through. A document without anything at the path is indexed
+/// as such.
+///
+/// ```
+/// use pivotdb::Index;
+///
+/// Index::on("age");
+/// Index::unique("contact.email").sparse();
+/// Index::on("city").and_descending("age").named("by_city");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "an index is nothing before it is declared"]
+pub struct Index {
+    name: Option<String>,
+    pub(crate) definition: Definition,
+    /// The first flaw there is.
+    flaw: Option<IndexError>,
+}
+
+/// What an index is, whatever it is called.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Definition {
+    pub(crate) components: Vec<Component>,
+    pub(crate) unique: bool,
+    pub(crate) sparse: bool,
+    pub(crate) while_building: WhileBuilding,
+    /// The names of the kinds it covers; empty: that of who declares it.
+    pub(crate) kinds: Vec<String>,
+}
+
+/// One of the things an index sorts by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Component {
+    pub(crate) path: Path,
+    pub(crate) descending: bool,
+}
+
+impl Index {
+    /// On what is at `path`.
+    pub fn on(path: impl ToPath) -> Self {
+        let definition = Definition {
+            components: Vec::new(),
+            unique: false,
+            sparse: false,
+            while_building: WhileBuilding::Unenforced,
+            kinds: Vec::new(),
+        };
+        Self { name: None, definition, flaw: None }.component(&path, false)
+    }
+
+    /// On what is at `path`, which no two documents may have in common. Nothing and null are the same here, and count as a value unless the index
+    /// is [sparse](Self::sparse).
+    pub fn unique(path: impl ToPath) -> Self {
+        Self::on(path).enforced()
+    }
+
+    /// On what is at `path`, from the greatest down. A query goes through an index in either direction, so that this makes a difference only
+    /// together with [`and`](Self::and).
+    pub fn descending(path: impl ToPath) -> Self {
+        let mut index = Self::on(path);
+        if let Some(first) = index.definition.components.first_mut() {
+            first.descending = true;
+        }
+        index
+    }
+
+    /// Then on what is at `path`. At most eight paths, of which at most one may lead to or through a list, unless they begin with the same name.
+    pub fn and(self, path: impl ToPath) -> Self {
+        self.component(&path, false)
+    }
+
+    /// Then on what is at `path`, from the greatest down.
+    pub fn and_descending(self, path: impl ToPath) -> Self {
+        self.component(&path, true)
+    }
+
+    /// No two documents may have the same values.
+    pub fn enforced(mut self) -> Self {
+        self.definition.unique = true;
+        self
+    }
+
+    /// Without documents that have nothing at any of the paths.
+    pub fn sparse(mut self) -> Self {
+        self.definition.sparse = true;
+        self
+    }
+
+    /// The index is called so. Otherwise it is called by its paths.
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// It covers the documents of these kinds. Otherwise those of the type, or the only kind, of the collection it is declared for.
+    pub fn of_kinds<K: Into<String>>(mut self, kinds: impl IntoIterator<Item = K>) -> Self {
+        self.definition.kinds = kinds.into_iter().map(Into::into).collect();
+        self.definition.kinds.sort_unstable();
+        self.definition.kinds.dedup();
+        self
+    }
+
+    /// What becomes of writes while a unique index is being built.
+    pub fn while_building(mut self, policy: WhileBuilding) -> Self {
+        self.definition.while_building = policy;
+        self
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let paths = self.definition.components.iter().map(|component| {
+                let sign = if component.descending { "-" } else { "" };
+                format!("{sign}{}", component.path)
+            });
+            paths.collect::<Vec<_>>().join(",")
+        })
+    }
+
+    /// One that there is already.
+    pub(crate) fn of_definition(name: &str, definition: Definition) -> Self {
+        Self { name: Some(name.to_owned()), definition, flaw: None }
+    }
+
+    /// The same on other paths.
+    pub(crate) fn set_paths(&mut self, paths: Vec<Path>) {
+        for (component, path) in self.definition.components.iter_mut().zip(paths) {
+            component.path = path;
+        }
+    }
+
+    /// Whether it makes sense.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let named = |error: IndexError| Err(Error::from(error).with_detail("index", self.name()));
+        if let Some(flaw) = &self.flaw {
+            return named(flaw.clone());
+        }
+        if let Some(because) = name::flaw(&self.name()) {
+            return named(IndexError::Name { because });
+        }
+        for (position, component) in self.definition.components.iter().enumerate() {
+            let earlier = self.definition.components.iter().take(position);
+            if earlier.clone().any(|other| other.path == component.path) {
+                return named(IndexError::Twice { path: component.path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn component(mut self, path: &impl ToPath, descending: bool) -> Self {
+        if self.definition.components.len() >= MAX_COMPONENTS {
+            self.flaw.get_or_insert(IndexError::TooManyComponents);
+            return self;
+        }
+        match path.to_path() {
+            Ok(path) => self.definition.components.push(Component { path, descending }),
+            Err(error) => drop(self.flaw.get_or_insert(IndexError::Path { text: error.text().to_owned() })),
+        }
+        self
+    }
+}
+
+impl Definition {
+    /// As the catalog has it.
+    pub(crate) fn to_json(&self) -> Value {
+        let components = self.components.iter().map(
+            |Component { path, descending }| json!({"path": path.to_string(), "descending": descending}),
+        );
+        json!({
+            "components": components.collect::<Vec<_>>(),
+            "unique": self.unique,
+            "sparse": self.sparse,
+            "refused": self.while_building == WhileBuilding::Refused,
+            "kinds": self.kinds,
+        })
+    }
+
+    /// What [`to_json`](Self::to_json) gave.
+    pub(crate) fn from_json(json: &Value) -> Option<Self> {
+        let component = |json: &Value| {
+            let path = Path::new(json.get("path")?.as_str()?).ok()?;
+            Some(Component { path, descending: json.get("descending")?.as_bool()? })
+        };
+        let refused = json.get("refused")?.as_bool()?;
+        let kind = |kind: &Value| Some(kind.as_str()?.to_owned());
+        Some(Self {
+            components: json.get("components")?.as_array()?.iter().map(component).collect::<Option<_>>()?,
+            unique: json.get("unique")?.as_bool()?,
+            sparse: json.get("sparse")?.as_bool()?,
+            while_building: if refused { WhileBuilding::Refused } else { WhileBuilding::Unenforced },
+            kinds: json.get("kinds")?.as_array()?.iter().map(kind).collect::<Option<_>>()?,
+        })
+    }
+
+    /// The paths of the components.
+    pub(crate) fn paths(&self) -> Vec<Path> {
+        self.components.iter().map(|component| component.path.clone()).collect()
+    }
+
+    /// Whether `other` is the same but for its paths and its policy.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let directions = |of: &Self| of.components.iter().map(|one| one.descending).collect::<Vec<_>>();
+        self.unique == other.unique && self.sparse == other.sparse && directions(self) == directions(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::kind::ErrorKind;
+
+    #[test]
+    fn is_called_by_its_paths() {
+        assert_eq!(Index::on("a.b").and_descending("/c.d").name(), "a.b,-/c.d");
+        assert_eq!(Index::on("a").named("x").name(), "x");
+    }
+
+    #[test]
+    fn senseless_ones_are_refused_by_name() {
+        let nine = (1..9).fold(Index::on("p0"), |index, n| index.and(format!("p{n}")));
+        for (index, kind) in [
+            (Index::on("a..b").named("x"), ErrorKind::InvalidPath),
+            (Index::on("a").and("a").named("x"), ErrorKind::InvalidIndex),
+            (nine.named("x"), ErrorKind::InvalidIndex),
+            (Index::on("a").named("x\n"), ErrorKind::InvalidIndex),
+            (Index::on("a").named(""), ErrorKind::InvalidIndex),
+        ] {
+            let error = index.check().unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert_eq!(error.context().detail("index"), Some(&*index.name()));
+        }
+        assert!(Index::unique("a").and("b").sparse().check().is_ok());
+    }
+
+    #[test]
+    fn json_reads_back() {
+        let index = Index::unique("a.b").and_descending("/c.d").sparse().of_kinds(["b", "a", "b"]);
+        let index = index.while_building(WhileBuilding::Refused).definition;
+        assert_eq!(Definition::from_json(&index.to_json()), Some(index.clone()));
+        assert_eq!(index.kinds, ["a", "b"]);
+        assert_eq!(Definition::from_json(&json!({})), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! The entries a generation has of a stored document.
+
+use crate::encoding::body::limits::Limits;
+use crate::encoding::body::raw::Raw;
+use crate::encoding::key::index;
+use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
+use crate::evolution::history::Way;
+use crate::index::error::IndexError;
+use crate::index::extract::{Extracted, extract};
+use crate::index::flags::Flags;
+use crate::index::generation::{Generation, Shape};
+use crate::model::id::DocumentId;
+use crate::model::stamp::Stamp;
+use crate::record::kind::{Kind, Shaped};
+use crate::storage::backend::MAX_KEY;
+
+/// A stored document, before or after a write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stored<'s> {
+    /// The number of the kind it is stored under, which may be a former name's.
+    pub(crate) number: u32,
+    pub(crate) kind: &'s Kind,
+    pub(crate) shaped: Shaped<'s>,
+}
+
+/// What a generation has of a document.
+#[derive(Debug, Default)]
+pub(crate) struct Entered {
+    pub(crate) extracted: Extracted,
+    /// There are no entries, since they cannot be made: why.
+    pub(crate) unreadable: Option<Error>,
+    /// Whether what has come of it is only known to who made it.
+    pub(crate) by_function: bool,
+    /// This program cannot bring it to any of the generation's shapes.
+    pub(crate) out_of_reach: bool,
+}
+
+/// The entries of a document; none where its kind is not covered.
+pub(crate) fn entries_of(
+    generation: &Generation,
+    id: &DocumentId,
+    stored: Stored<'_>,
+    limits: Limits,
+) -> Result<Entered, Error> {
+    let Stored { number, kind, shaped } = stored;
+    let shapes = generation.kinds.get(&number).or_else(|| generation.kinds.get(&kind.number()));
+    let Some(shapes) = shapes else { return Ok(Entered::default()) };
+    let Some((position, shape, way)) = choose(shapes, kind, shaped.stamp) else {
+        let unreadable = Error::new(ErrorKind::HistoryDiverged, "no steps lead to the shape of an index");
+        let unreadable = Some(unreadable.with_stamp(shaped.stamp));
+        return Ok(Entered { unreadable, by_function: true, out_of_reach: true, ..Entered::default() });
+    };
+    let by_function = way == Way::Function;
+    let made = match way {
+        Way::Here => made_of(generation, position, shape, id, shaped.body),
+        _ => kind
+            .read(id, shaped, shape.stamp, limits)
+            .and_then(|body| made_of(generation, position, shape, id, &body)),
+    };
+    Ok(match made {
+        Ok(extracted) => Entered { extracted, by_function, ..Entered::default() },
+        Err(error) => Entered { unreadable: Some(error), by_function, ..Entered::default() },
+    })
+}
+
+/// The shape to look at a document in: its own; else the first that ops lead to; else the first that anything leads to. Shapes that are added later
+/// change nothing about the choice, unless they are the document's own.
+fn choose<'g>(shapes: &'g [Shape], kind: &Kind, stamp: Stamp) -> Option<(usize, &'g Shape, Way)> {
+    let mut by_function = None;
+    if let Some((position, shape)) = shapes.iter().enumerate().find(|(_, shape)| shape.stamp == stamp) {
+        return Some((position, shape, Way::Here));
+    }
+    for (position, shape) in shapes.iter().enumerate() {
+        match kind.way(stamp, shape.stamp) {
+            Way::None => {}
+            Way::Function => drop(by_function.get_or_insert((position, shape, Way::Function))),
+            way => return Some((position, shape, way)),
+        }
+    }
+    by_function
+}
+
+fn made_of(
+    generation: &Generation,
+    position: usize,
+    shape: &Shape,
+    id: &DocumentId,
+    body: &[u8],
+) -> Result<Extracted, Error> {
+    let mut extracted = extract(&generation.definition, &shape.routes, Raw::new(body)?)?;
+    if extracted.missing {
+        extracted.flags.insert(Flags::missing(position));
+    }
+    let longest = extracted.parts.iter().map(|part| part.values.len()).max().unwrap_or(0);
+    let bytes = longest.saturating_add(index::id_bytes(id)?.len()).saturating_add(index::PREFIX);
+    if bytes > MAX_KEY { Err(IndexError::KeyTooLong { bytes }.into()) } else { Ok(extracted) }
+}

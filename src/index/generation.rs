@@ -1,0 +1,258 @@
+//! Generations of indexes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
+use crate::filter::route::Route;
+use crate::index::definition::Definition;
+use crate::index::flags::{Flags, SharedFlags};
+use crate::index::state::IndexState;
+use crate::model::stamp::{Fingerprint, Stamp};
+use crate::value::path::Path;
+
+/// The most shapes a generation can have: as many as there are flags for.
+pub(crate) const MAX_SHAPES: usize = 16;
+
+/// What is built, kept up and superseded: a definition, the kinds it covers, and the stamps at which their documents are looked at.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) number: u32,
+    pub(crate) collection: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) definition: Definition,
+    /// By the numbers of kinds; each has at least one shape.
+    pub(crate) kinds: BTreeMap<u32, Vec<Shape>>,
+    /// Made by a call, and not declared by a type.
+    pub(crate) created: bool,
+    pub(crate) live: Arc<Live>,
+}
+
+/// What a document at a stamp looks like to the generation. All shapes of one kind give the same entries for a document that can be brought
+/// to several of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shape {
+    pub(crate) stamp: Stamp,
+    pub(crate) routes: Arc<[Route]>,
+}
+
+impl Shape {
+    pub(crate) fn new(stamp: Stamp, paths: Vec<Path>) -> Self {
+        Self { stamp, routes: paths.into_iter().map(Route::new).collect() }
+    }
+
+    pub(crate) fn paths(&self) -> Vec<Path> {
+        self.routes.iter().map(|route| route.path().clone()).collect()
+    }
+}
+
+/// What of a generation changes while it is used.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// Known, be it of writes that were not made after all.
+    pub(crate) flags: SharedFlags,
+    /// Known to be stored.
+    pub(crate) stored: SharedFlags,
+    state: AtomicU8,
+    /// Whether this program wants it to refuse duplicates.
+    enforced: AtomicBool,
+}
+
+impl Live {
+    pub(crate) fn new(state: IndexState, flags: Flags) -> Self {
+        Self {
+            flags: SharedFlags::new(flags),
+            stored: SharedFlags::new(flags),
+            state: AtomicU8::new(state.number()),
+            enforced: AtomicBool::new(true),
+        }
+    }
+
+    pub(crate) fn state(&self) -> IndexState {
+        IndexState::of_number(self.state.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_state(&self, state: IndexState) {
+        self.state.store(state.number(), Ordering::Release);
+    }
+
+    /// A build has ended so, unless somebody has put an end to it before.
+    pub(crate) fn built(&self, state: IndexState) {
+        let building = IndexState::Building.number();
+        // If it was something else, that counts.
+        let _ = self.state.compare_exchange(building, state.number(), Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    pub(crate) fn is_enforced(&self) -> bool {
+        self.enforced.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn enforce(&self, enforced: bool) {
+        self.enforced.store(enforced, Ordering::Release);
+    }
+}
+
+impl Generation {
+    /// The shape of a kind at a stamp.
+    pub(crate) fn shape(&self, kind: u32, stamp: Stamp) -> Option<(usize, &Shape)> {
+        self.kinds.get(&kind)?.iter().enumerate().find(|(_, shape)| shape.stamp == stamp)
+    }
+
+    /// Whether the entries are right for whoever sees documents in the shape at `position`: also those that were made in other shapes.
+    ///
+    /// A rename does nothing where its source is absent; what is at its target then has been there before, and is not in the index. So entries
+    /// go over to another path only as long as no document has lacked the former one. Paths of several names moreover may not have passed lists, into which
+    /// renames do not look.
+    pub(crate) fn is_right_at(&self, kind: u32, position: usize) -> bool {
+        let Some(shapes) = self.kinds.get(&kind) else { return false };
+        let Some(here) = shapes.get(position) else { return false };
+        let flags = self.live.flags.get();
+        let others = shapes
+            .iter()
+            .enumerate()
+            .filter(|(other, shape)| *other != position && shape.routes != here.routes);
+        others.into_iter().all(|(other, shape)| {
+            let nested = |route: &Route| route.path().names().len() > 1;
+            let lists =
+                here.routes.iter().zip(&*shape.routes).enumerate().any(|(component, (one, other))| {
+                    one != other && (nested(one) || nested(other)) && flags.contains(Flags::list(component))
+                });
+            !lists && !flags.contains(Flags::missing(other))
+        })
+    }
+
+    /// The same with another shape of a kind.
+    pub(crate) fn with_shape(&self, kind: u32, shape: Shape) -> Self {
+        let mut kinds = self.kinds.clone();
+        kinds.entry(kind).or_default().push(shape);
+        Self { kinds, ..self.copy() }
+    }
+
+    /// The same with another policy.
+    pub(crate) fn with_definition(&self, definition: Definition) -> Self {
+        Self { definition, ..self.copy() }
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            number: self.number,
+            collection: self.collection,
+            name: Arc::clone(&self.name),
+            definition: self.definition.clone(),
+            kinds: self.kinds.clone(),
+            created: self.created,
+            live: Arc::clone(&self.live),
+        }
+    }
+
+    /// As the catalog has it.
+    pub(crate) fn to_json(&self) -> Value {
+        let kinds = self.kinds.iter().map(|(kind, shapes)| {
+            let shapes = shapes.iter().map(|shape| {
+                let paths = shape.routes.iter().map(|route| route.path().to_string());
+                json!({
+                    "schema_version": shape.stamp.schema_version,
+                    "fingerprint": shape.stamp.fingerprint.to_string(),
+                    "paths": paths.collect::<Vec<_>>(),
+                })
+            });
+            json!({"kind": kind, "shapes": shapes.collect::<Vec<_>>()})
+        });
+        json!({
+            "collection": self.collection,
+            "name": &*self.name,
+            "definition": self.definition.to_json(),
+            "kinds": kinds.collect::<Vec<_>>(),
+            "created": self.created,
+        })
+    }
+
+    /// What [`to_json`](Self::to_json) gave.
+    pub(crate) fn from_json(number: u32, json: &Value, live: Live) -> Result<Self, Error> {
+        Self::read(number, json, live).ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "an index in the catalog is malformed")
+                .with_detail("generation", number)
+        })
+    }
+
+    fn read(number: u32, json: &Value, live: Live) -> Option<Self> {
+        let definition = Definition::from_json(json.get("definition")?)?;
+        let components = definition.components.len();
+        let path = |path: &Value| Path::new(path.as_str()?).ok();
+        let shape = |json: &Value| {
+            let fingerprint = u64::from_str_radix(json.get("fingerprint")?.as_str()?, 16).ok()?;
+            let schema_version = json.get("schema_version")?.as_u64()?.try_into().ok()?;
+            let stamp = Stamp { schema_version, fingerprint: Fingerprint::new(fingerprint) };
+            let paths = json.get("paths")?.as_array()?.iter().map(path).collect::<Option<Vec<_>>>()?;
+            (paths.len() == components).then(|| Shape::new(stamp, paths))
+        };
+        let kind = |json: &Value| {
+            let number: u32 = json.get("kind")?.as_u64()?.try_into().ok()?;
+            let shapes = json.get("shapes")?.as_array()?.iter().map(shape).collect::<Option<Vec<_>>>()?;
+            (!shapes.is_empty() && shapes.len() <= MAX_SHAPES).then_some((number, shapes))
+        };
+        Some(Self {
+            number,
+            collection: json.get("collection")?.as_u64()?.try_into().ok()?,
+            name: json.get("name")?.as_str()?.into(),
+            definition,
+            kinds: json.get("kinds")?.as_array()?.iter().map(kind).collect::<Option<_>>()?,
+            created: json.get("created")?.as_bool()?,
+            live: Arc::new(live),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::definition::Index;
+
+    fn stamp(schema_version: u32) -> Stamp {
+        Stamp { schema_version, fingerprint: Fingerprint::new(u64::from(schema_version) << 60) }
+    }
+
+    fn generation(shapes: &[&str]) -> Generation {
+        let path = |path: &str| Path::new(path).unwrap();
+        let shapes = (1..).zip(shapes).map(|(n, text)| Shape::new(stamp(n), vec![path(text)])).collect();
+        Generation {
+            number: 3,
+            collection: 1,
+            name: "by a".into(),
+            definition: Index::unique("a").definition,
+            kinds: BTreeMap::from([(2, shapes)]),
+            created: true,
+            live: Arc::new(Live::new(IndexState::Building, Flags::default())),
+        }
+    }
+
+    #[test]
+    fn reads_back() {
+        let written = generation(&["a", "/b.c"]);
+        let live = Live::new(IndexState::Readable, Flags::default());
+        let read = Generation::from_json(3, &written.to_json(), live).unwrap();
+        assert_eq!(read.to_json(), written.to_json());
+        assert_eq!(read.shape(2, stamp(2)).map(|(position, _)| position), Some(1));
+        assert!(
+            Generation::from_json(3, &json!({}), Live::new(IndexState::Readable, Flags::default())).is_err()
+        );
+    }
+
+    #[test]
+    fn a_renamed_shape_is_right_until_a_document_lacks_the_other_path() {
+        let generation = generation(&["a", "b", "a"]);
+        assert!((0..3).all(|position| generation.is_right_at(2, position)));
+        generation.live.flags.set(Flags::missing(1));
+        assert_eq!([0, 1, 2].map(|position| generation.is_right_at(2, position)), [false, true, false]);
+        let nested = self::generation(&["a.x", "b.x"]);
+        nested.live.flags.set(Flags::list(0));
+        assert!(!nested.is_right_at(2, 0) && !nested.is_right_at(9, 0));
+        let flat = self::generation(&["a", "b"]);
+        flat.live.flags.set(Flags::list(0));
+        assert!(flat.is_right_at(2, 0));
+    }
+}

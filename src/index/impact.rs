@@ -1,0 +1,166 @@
+//! What steps do to the paths of an index. Pure.
+
+use std::sync::Arc;
+
+use crate::evolution::action::{Action, Place, Taken};
+use crate::evolution::step::Step;
+use crate::value::path::{Path, as_index};
+
+/// What a step, or several, mean for an index.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Impact {
+    /// They do nothing at its paths: it goes on as it is.
+    Untouched,
+    /// What was at its paths is at these: it goes on under their names, and nothing is rebuilt.
+    Renamed {
+        /// The paths of its components.
+        paths: Vec<Path>,
+    },
+    /// They change what is at its paths, or may: it is built again.
+    Rebuild {
+        /// The first step that does.
+        step: String,
+    },
+}
+
+impl Impact {
+    /// Of `steps`, in their order, on an index on `paths`.
+    pub(crate) fn of(paths: &[Path], steps: &[Arc<Step>]) -> Self {
+        let mut now = paths.to_vec();
+        for step in steps {
+            match across(&now, step) {
+                Some(after) => now = after,
+                None => return Self::Rebuild { step: step.name.clone() },
+            }
+        }
+        if now == paths { Self::Untouched } else { Self::Renamed { paths: now } }
+    }
+}
+
+/// Where what was at `paths` is after the step; `None` if it is changed.
+fn across(paths: &[Path], step: &Step) -> Option<Vec<Path>> {
+    if step.code.identity().is_some() {
+        return None;
+    }
+    let mut now = paths.to_vec();
+    for op in &step.ops {
+        let action = op.action()?;
+        for path in &mut now {
+            *path = beyond(action, path)?;
+        }
+    }
+    Some(now)
+}
+
+/// Where what was at `path` is after the action; `None` if it may be changed.
+fn beyond(action: &Action, path: &Path) -> Option<Path> {
+    match action {
+        Action::Rename { from, to, taken: Taken::Fail } | Action::Move { from, to, taken: Taken::Fail }
+            if from.contains(path) && plain(from) && plain(to) =>
+        {
+            let rest = Path::from_names(path.names().skip(from.names().len())).ok()?;
+            Some(to.join(&rest))
+        }
+        Action::Within { place, path: within, actions } => {
+            if !meets(within, path) {
+                return Some(path.clone());
+            }
+            let skipped = usize::from(*place == Place::EachValue).checked_add(within.names().len())?;
+            if !within.contains(path) || !plain(within) || path.names().len() < skipped {
+                return None;
+            }
+            let outer = path.prefix(skipped);
+            let mut inner = Path::from_names(path.names().skip(skipped)).ok()?;
+            for action in actions {
+                inner = beyond(action, &inner)?;
+            }
+            Some(outer.join(&inner))
+        }
+        _ if action.region().into_iter().any(|region| meets(region, path)) => None,
+        _ => Some(path.clone()),
+    }
+}
+
+/// Whether a change at `one` may be seen at `other`. Positions in lists are passed over, since an index goes through lists without
+/// naming them.
+fn meets(one: &Path, other: &Path) -> bool {
+    let names = |path: &Path| Path::from_names(path.names().filter(|name| as_index(name).is_none()));
+    match (names(one), names(other)) {
+        (Ok(one), Ok(other)) => one.overlaps(&other),
+        _ => true,
+    }
+}
+
+/// Whether it names no position in a list.
+fn plain(path: &Path) -> bool {
+    path.names().all(|name| as_index(name).is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evolution::evolution::Evolution;
+    use crate::evolution::function::Function;
+    use crate::evolution::op::Op;
+    use crate::evolution::step::StepBody;
+
+    fn impact(paths: &[&str], steps: impl IntoIterator<Item = StepBody>) -> Impact {
+        let steps = steps.into_iter().enumerate();
+        let evolution = steps.fold(Evolution::new(), |so_far, (n, body)| so_far.step(&format!("s{n}"), body));
+        evolution.check().unwrap();
+        let paths: Vec<_> = paths.iter().map(|path| Path::new(path).unwrap()).collect();
+        Impact::of(&paths, &evolution.steps)
+    }
+
+    fn renamed(path: &str) -> Impact {
+        Impact::Renamed { paths: vec![Path::new(path).unwrap()] }
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_untouched() {
+        for op in [
+            Op::rename("b", "c"),
+            Op::add("b.a", 1),
+            Op::remove("b"),
+            Op::copy("a", "b"),
+            Op::each("b", [Op::rename("a", "x")]),
+            Op::each("a", [Op::rename("c", "d")]),
+        ] {
+            assert_eq!(impact(&["a.b"], [op.clone().into()]), Impact::Untouched, "{op:?}");
+        }
+        assert_eq!(impact(&["a"], [Vec::new().into()]), Impact::Untouched);
+    }
+
+    #[test]
+    fn a_rename_is_followed() {
+        assert_eq!(impact(&["a"], [Op::rename("a", "b").into()]), renamed("b"));
+        assert_eq!(impact(&["a.x"], [Op::move_field("a", "b.c").into()]), renamed("b.c.x"));
+        let twice = [Op::rename("a", "b").into(), Op::move_field("b", "c.d").into()];
+        assert_eq!(impact(&["a"], twice), renamed("c.d"));
+        assert_eq!(impact(&["l.p"], [Op::each("l", [Op::rename("p", "q")]).into()]), renamed("l.q"));
+        assert_eq!(
+            impact(&["m.k.p"], [Op::each_value("m", [Op::rename("p", "q")]).into()]),
+            renamed("m.k.q")
+        );
+    }
+
+    #[test]
+    fn what_is_changed_is_rebuilt() {
+        let function = Function::new("f", |_, _| ());
+        for body in [
+            StepBody::from(Op::remove("a")),
+            Op::remove("a.b.c").into(),
+            Op::move_field("c", "a.b").into(),
+            Op::rename("a.b.x", "a.b.y").into(),
+            Op::rename("a", "c").if_taken(Taken::Keep).into(),
+            Op::lowercase("a.b").into(),
+            Op::remove("a.0.b").into(),
+            Op::wrap_list("a").into(),
+            Op::each("a", [Op::lowercase("b")]).into(),
+            function.into(),
+        ] {
+            assert_eq!(impact(&["a.b"], [body]), Impact::Rebuild { step: "s0".into() });
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Indexes: what they hold of a document, keeping them up, building them, what steps mean for them.
+
+pub(crate) mod build;
+pub(crate) mod declare;
+pub(crate) mod definition;
+pub(crate) mod entries_of;
+pub(crate) mod error;
+pub(crate) mod extract;
+pub(crate) mod flags;
+pub(crate) mod generation;
+pub(crate) mod impact;
+pub(crate) mod indexes;
+pub(crate) mod source;
+pub(crate) mod state;
+pub(crate) mod upkeep;
+pub(crate) mod usable;
+pub(crate) mod work;

@@ -1,0 +1,254 @@
+//! Keeping generations up, in the commit that writes the document.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::encoding::body::limits::Limits;
+use crate::encoding::body::raw::Raw;
+use crate::encoding::key::index::{self, Mark};
+use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
+use crate::filter::walk;
+use crate::index::definition::WhileBuilding;
+use crate::index::entries_of::{Entered, Stored, entries_of};
+use crate::index::extract::Part;
+use crate::index::flags::Flags;
+use crate::index::generation::Generation;
+use crate::index::source::Source;
+use crate::index::state::IndexState;
+use crate::model::id::DocumentId;
+use crate::storage::commit::commit::Commit;
+
+/// A write of a document: what was there, and what will be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Write<'w> {
+    pub(crate) id: &'w DocumentId,
+    pub(crate) before: Option<Stored<'w>>,
+    pub(crate) after: Option<Stored<'w>>,
+}
+
+/// What came of keeping generations up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Kept {
+    Up,
+    /// This program cannot keep up the generation of this number, and nobody relies on it here: that must be noted before the write is made.
+    Beyond(u32),
+}
+
+/// Adds to `commit`, which makes `write`, what it changes in `generations`.
+///
+/// # Errors
+/// `UniqueViolation`, `IndexBuilding`, `NotIndexable`, and when the store cannot be read.
+pub(crate) fn keep_up(
+    generations: &[Arc<Generation>],
+    write: Write<'_>,
+    source: &Source<'_>,
+    commit: &mut Commit,
+    limits: Limits,
+) -> Result<Kept, Error> {
+    for generation in generations.iter().filter(|generation| generation.live.state().is_maintained()) {
+        let kept = Upkeep { generation, write, source, commit, limits }.run();
+        let kept = kept.map_err(|error| match error.kind() {
+            ErrorKind::UniqueViolation | ErrorKind::NotIndexable | ErrorKind::IndexBuilding => {
+                error.with_detail("index", &generation.name)
+            }
+            _ => error,
+        })?;
+        if kept != Kept::Up {
+            return Ok(kept);
+        }
+    }
+    Ok(Kept::Up)
+}
+
+struct Upkeep<'u, 'c> {
+    generation: &'u Generation,
+    write: Write<'u>,
+    source: &'u Source<'u>,
+    commit: &'c mut Commit,
+    limits: Limits,
+}
+
+impl Upkeep<'_, '_> {
+    fn run(mut self) -> Result<Kept, Error> {
+        let number = self.generation.number;
+        let Write { id, before, after } = self.write;
+        let of = |stored: Option<Stored<'_>>| {
+            stored
+                .map_or(Ok(Entered::default()), |stored| entries_of(self.generation, id, stored, self.limits))
+        };
+        let (old, new) = (of(before)?, of(after)?);
+        let relied_on = after.is_none_or(|after| self.is_relied_on(after));
+        // What is out of reach of a program that relies on the index, it cannot read either: the scan says the same.
+        if new.out_of_reach && !relied_on
+            || old.out_of_reach && !before.is_none_or(|before| self.is_relied_on(before))
+        {
+            return Ok(Kept::Beyond(number));
+        }
+        if let Some(error) = &new.unreadable
+            && error.kind() == ErrorKind::NotIndexable
+            && relied_on
+            && self.generation.live.is_enforced()
+        {
+            return match new.unreadable {
+                Some(error) => Err(error),
+                None => Ok(Kept::Up),
+            };
+        }
+        let mut flags = new.extracted.flags;
+        if new.unreadable.is_some() {
+            flags.insert(Flags::UNREADABLE);
+        }
+        self.flag(flags);
+        let mut gone: BTreeSet<Part> = old.extracted.parts.into_iter().collect();
+        if old.by_function {
+            gone.extend(self.reverse_records()?);
+        }
+        let come: BTreeSet<Part> = new.extracted.parts.into_iter().collect();
+        if !self.reserve(&gone, &come, relied_on)? {
+            return Ok(Kept::Beyond(number));
+        }
+        for Part { values, .. } in gone.iter().filter(|part| old.by_function || !come.contains(*part)) {
+            self.commit.remove(index::entry(number, values, id)?);
+            if old.by_function {
+                self.commit.remove(index::reverse(number, id, values)?);
+            }
+        }
+        for part in come.iter().filter(|part| old.by_function || new.by_function || !gone.contains(*part)) {
+            put_part(self.commit, number, id, part, new.by_function)?;
+        }
+        if new.unreadable.is_some() {
+            self.commit.put(index::mark(number, Mark::Unreadable, id)?, Vec::new());
+        } else if self.generation.live.flags.get().contains(Flags::UNREADABLE) {
+            self.commit.remove(index::mark(number, Mark::Unreadable, id)?);
+        }
+        Ok(Kept::Up)
+    }
+
+    /// Whether the program reads such documents in a shape of the generation.
+    fn is_relied_on(&self, stored: Stored<'_>) -> bool {
+        let shape = stored.kind.shape_of(stored.shaped.stamp);
+        self.generation.shape(stored.kind.number(), shape).is_some()
+    }
+
+    fn flag(&mut self, flags: Flags) {
+        let live = &self.generation.live;
+        live.flags.set(flags);
+        if !live.stored.get().contains(flags) {
+            put_flags(self.commit, self.generation.number, flags);
+        }
+    }
+
+    /// What the document has, by its reverse records.
+    fn reverse_records(&self) -> Result<Vec<Part>, Error> {
+        let span = index::reverse_span(self.generation.number, self.write.id)?;
+        self.source.all(span, |key, value| {
+            let (_, _, values) = index::parse_reverse(key)?;
+            Ok(Part { values: values.to_vec(), reservation: value.to_vec() })
+        })
+    }
+
+    /// Gives up what the document held and takes what it needs; whether that could be done.
+    fn reserve(
+        &mut self,
+        gone: &BTreeSet<Part>,
+        come: &BTreeSet<Part>,
+        relied_on: bool,
+    ) -> Result<bool, Error> {
+        if !self.generation.definition.unique {
+            return Ok(true);
+        }
+        let Generation { number, live, definition, .. } = self.generation;
+        let held: BTreeSet<&[u8]> = gone.iter().map(|part| &*part.reservation).collect();
+        let wanted: BTreeSet<&[u8]> = come.iter().map(|part| &*part.reservation).collect();
+        let enforced = live.is_enforced() && relied_on;
+        let state = live.state();
+        if enforced
+            && state == IndexState::Building
+            && definition.while_building == WhileBuilding::Refused
+            && wanted.difference(&held).next().is_some()
+        {
+            return Err(Error::new(ErrorKind::IndexBuilding, "a unique index is being built"));
+        }
+        let id = index::id_bytes(self.write.id)?;
+        for reservation in held.difference(&wanted) {
+            let key = index::reservation(*number, reservation);
+            if self.source.get(self.commit, &key)?.is_some_and(|holder| *holder == *id) {
+                self.commit.remove(key);
+            }
+        }
+        for reservation in wanted.difference(&held) {
+            let key = index::reservation(*number, reservation);
+            match self.source.get(self.commit, &key)? {
+                None => self.commit.put(key, id.as_slice()),
+                Some(holder) if *holder == *id => {}
+                Some(_) if !enforced => return Ok(false),
+                Some(holder) => return Err(self.violation(&index::read_id(&holder)?)),
+            }
+        }
+        if state != IndexState::Readable && held != wanted {
+            self.commit.remove(index::mark(*number, Mark::Duplicate, self.write.id)?);
+        }
+        Ok(true)
+    }
+
+    fn violation(&self, holder: &DocumentId) -> Error {
+        let error =
+            Error::new(ErrorKind::UniqueViolation, "a value that must be unique is another document's");
+        let error = error.with_detail("value", self.values()).with_detail("holder", holder);
+        match self.generation.definition.paths().first() {
+            Some(path) => error.with_path(path),
+            None => error,
+        }
+    }
+
+    /// What the document has at the paths of the index, for people.
+    fn values(&self) -> String {
+        let Some(after) = self.write.after else { return String::new() };
+        let kind = after.kind;
+        let Some(shapes) = self.generation.kinds.get(&kind.number()) else { return String::new() };
+        let shape = shapes.iter().rev().find_map(|shape| {
+            let body = kind.read(self.write.id, after.shaped, shape.stamp, self.limits).ok()?;
+            Some((shape, body))
+        });
+        let Some((shape, body)) = shape else { return String::new() };
+        let mut texts = Vec::new();
+        for route in &*shape.routes {
+            let mut found = Vec::new();
+            let _ = Raw::new(&body).and_then(|body| {
+                walk::keys(body, route, &mut |value: Option<Raw<'_>>| {
+                    found.push(
+                        value.map_or(Ok("nothing".to_owned()), |value| Ok(value.to_value()?.to_string()))?,
+                    );
+                    Ok(())
+                })
+            });
+            texts.push(found.join(" or "));
+        }
+        texts.join(", ")
+    }
+}
+
+/// Puts an entry into a commit, and its reverse record if it has one.
+pub(crate) fn put_part(
+    commit: &mut Commit,
+    generation: u32,
+    id: &DocumentId,
+    part: &Part,
+    with_reverse: bool,
+) -> Result<(), Error> {
+    let Part { values, reservation } = part;
+    commit.put(index::entry(generation, values, id)?, index::entry_value(values).as_slice());
+    if with_reverse {
+        commit.put(index::reverse(generation, id, values)?, reservation.as_slice());
+    }
+    Ok(())
+}
+
+/// Puts the marks of flags into a commit.
+pub(crate) fn put_flags(commit: &mut Commit, generation: u32, flags: Flags) {
+    for mark in flags.marks() {
+        commit.put(index::flag(generation, mark), Vec::new());
+    }
+}

@@ -1,0 +1,198 @@
+//! What queries use of indexes.
+
+use std::sync::Arc;
+
+use crate::encoding::body::raw::Raw;
+use crate::encoding::key::index::{self, Mark};
+use crate::encoding::key::space::Span;
+use crate::error::error::Error;
+use crate::filter::route::Route;
+use crate::index::extract::extract;
+use crate::index::flags::Flags;
+use crate::index::generation::Generation;
+use crate::index::indexes::{Indexes, status};
+use crate::index::state::IndexState;
+use crate::model::id::DocumentId;
+use crate::model::stamp::Stamp;
+use crate::storage::backend::{Direction, KeyRange, PageLimit};
+use crate::storage::bytes::Bytes;
+use crate::stored::state::{Held, Walk};
+
+/// One generation that a query may use, as one state of the store sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Usable {
+    pub(crate) generation: Arc<Generation>,
+    /// Of the components, in the shape the query is in.
+    pub(crate) routes: Arc<[Route]>,
+    pub(crate) progress: Progress,
+    /// What is known of all its documents together.
+    flags: Flags,
+    /// Whether documents have no entries since they cannot be made: a scan comes upon them.
+    pub(crate) unreadable: bool,
+}
+
+/// How far a generation speaks for the collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Readable,
+    /// For documents up to and including this one; `None`: for none yet.
+    Building {
+        frontier: Option<DocumentId>,
+    },
+}
+
+impl Usable {
+    /// Whether some document has, or has had, a list in the component.
+    pub(crate) fn may_have_lists(&self, component: usize) -> bool {
+        self.flags.contains(Flags::list(component))
+    }
+
+    /// Whether some values are, or have been, too long for their keys: then entries are in order only as far as keys reach.
+    pub(crate) fn may_be_cut(&self) -> bool {
+        self.flags.contains(Flags::CUT)
+    }
+
+    /// The values of all entries that a body in the query's shape has; in order, none twice.
+    pub(crate) fn values_of(&self, body: Raw<'_>) -> Result<Vec<Vec<u8>>, Error> {
+        let extracted = extract(&self.generation.definition, &self.routes, body)?;
+        let mut values: Vec<_> = extracted.parts.into_iter().map(|part| part.values).collect();
+        values.dedup();
+        Ok(values)
+    }
+}
+
+/// A kind, and the shape that a query sees its documents in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) kind: u32,
+    pub(crate) stamp: Stamp,
+}
+
+impl Indexes {
+    /// The generations that are right for a query that sees documents of these kinds in these shapes, and no others.
+    pub(crate) fn usable(&self, held: &Held, collection: u32, seen: &[Seen]) -> Result<Vec<Usable>, Error> {
+        let mut usable = Vec::new();
+        for generation in self.of(collection) {
+            let mut routes: Option<Arc<[Route]>> = None;
+            let right = !seen.is_empty()
+                && seen.iter().all(|Seen { kind, stamp }| {
+                    let Some((position, shape)) = generation.shape(*kind, *stamp) else { return false };
+                    let routes = routes.get_or_insert_with(|| Arc::clone(&shape.routes));
+                    *routes == shape.routes && generation.is_right_at(*kind, position)
+                });
+            let Some(routes) = routes.filter(|_| right) else { continue };
+            if !generation.live.state().is_maintained() {
+                continue;
+            }
+            // What the state that is read says counts: it may be older than the build.
+            let progress = match status(held, generation.number)? {
+                Some(status) if status.state == IndexState::Readable => Progress::Readable,
+                Some(status) if status.state == IndexState::Building => {
+                    Progress::Building { frontier: status.frontier }
+                }
+                _ => continue,
+            };
+            let flags = generation.live.flags.get();
+            let unreadable = flags.contains(Flags::UNREADABLE) && has_unreadable(held, generation.number)?;
+            usable.push(Usable { generation, routes, progress, flags, unreadable });
+        }
+        Ok(usable)
+    }
+}
+
+fn has_unreadable(held: &Held, generation: u32) -> Result<bool, Error> {
+    let span = index::mark_span(generation, Mark::Unreadable);
+    let range = KeyRange { start: span.start, end: Some(span.end) };
+    let walk = Walk::new(held.clone(), range.clone(), Direction::Forward)?;
+    let page = walk.page(&range, PageLimit { entries: 1, bytes: 1 })?;
+    match page.entries.first() {
+        Some((key, _)) => walk.consumed(key)?,
+        None => walk.ended()?,
+    }
+    Ok(!page.entries.is_empty())
+}
+
+/// The entries of a part of a generation, in their order or against it; those beyond the frontier are left out. Memory: one page.
+#[derive(Debug)]
+pub(crate) struct Entries {
+    walk: Walk,
+    rest: KeyRange,
+    direction: Direction,
+    page: std::vec::IntoIter<(Bytes, Bytes)>,
+    entries: usize,
+    complete: bool,
+    frontier: Option<Option<DocumentId>>,
+}
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) values: Vec<u8>,
+    pub(crate) id: DocumentId,
+}
+
+const FIRST_PAGE: usize = 16;
+const LARGEST_PAGE: usize = 512;
+const PAGE_BYTES: usize = 1 << 20;
+
+impl Entries {
+    /// Those whose values are from `start` to `end`, and such of others as were cut. `None`: to the last.
+    pub(crate) fn new(
+        held: Held,
+        usable: &Usable,
+        start: &[u8],
+        end: Option<&[u8]>,
+        direction: Direction,
+    ) -> Result<Self, Error> {
+        let Span { start, end } = index::entry_span(usable.generation.number, start, end);
+        let complete = end <= start;
+        let rest = KeyRange { start, end: Some(end) };
+        let walk = Walk::new(held, rest.clone(), direction)?;
+        let frontier = match &usable.progress {
+            Progress::Readable => None,
+            Progress::Building { frontier } => Some(frontier.clone()),
+        };
+        let page = Vec::new().into_iter();
+        Ok(Self { walk, rest, direction, page, entries: FIRST_PAGE, complete, frontier })
+    }
+
+    /// The next entry. After an error there is none.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Error> {
+        loop {
+            let Some((key, value)) = self.page.next() else {
+                if self.complete {
+                    self.walk.ended()?;
+                    return Ok(None);
+                }
+                self.turn_page()?;
+                continue;
+            };
+            self.walk.consumed(&key)?;
+            let (_, values, id) = index::parse_entry(&key, &value)?;
+            let passed = match &self.frontier {
+                None => true,
+                Some(frontier) => frontier.as_ref().is_some_and(|frontier| id <= *frontier),
+            };
+            if passed {
+                return Ok(Some(Entry { values: values.to_vec(), id }));
+            }
+        }
+    }
+
+    fn turn_page(&mut self) -> Result<(), Error> {
+        // Until a page has come, there is none after it.
+        self.complete = true;
+        let page = self.walk.page(&self.rest, PageLimit { entries: self.entries, bytes: PAGE_BYTES })?;
+        self.entries = (self.entries * 4).min(LARGEST_PAGE);
+        self.complete = page.complete;
+        if let Some((last, _)) = page.entries.last() {
+            match self.direction {
+                // The least key above the last one.
+                Direction::Forward => self.rest.start = [last, &[0][..]].concat(),
+                Direction::Backward => self.rest.end = Some(last.to_vec()),
+            }
+        }
+        self.page = page.entries.into_iter();
+        Ok(())
+    }
+}

@@ -1,0 +1,452 @@
+//! Indexes as a program declares and sees them.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::encoding::key::census::{self, CensusKey};
+use crate::encoding::key::index::{self as key, Mark};
+use crate::error::error::{Error, Result};
+use crate::error::kind::ErrorKind;
+use crate::evolution::evolution::Evolution;
+use crate::index::build::can_build;
+use crate::index::declare::{Declared, adopt, declare, nearest_below};
+use crate::index::definition::Index;
+use crate::index::error::IndexError;
+use crate::index::generation::Generation;
+use crate::index::impact::Impact;
+use crate::index::indexes::{Kinds as _, status};
+use crate::index::state::IndexState;
+use crate::index::work::{Step, Worked, build, work};
+use crate::model::id::DocumentId;
+use crate::record::kind::{Declaration, Kind};
+use crate::storage::commit::group::decode_counter;
+use crate::store::collection::Collection;
+use crate::store::inner::Inner;
+use crate::store::store::Store;
+use crate::stored::entries::Entries;
+use crate::stored::state::Held;
+use crate::value::path::Path;
+
+/// Where a collection has at most so many documents, an index is built before the call that declares it returns.
+const AT_ONCE: u64 = 500;
+/// The most duplicates that are listed.
+const LISTED: usize = 100;
+
+/// An index of a collection; see [`Collection::indexes`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexInfo {
+    /// What it is called.
+    pub name: String,
+    /// Tells generations of the same name apart; never used again.
+    pub generation: u32,
+    /// The paths of its components where this program sees documents; where it sees them differently, those it was made for.
+    pub paths: Vec<Path>,
+    /// Which of them are sorted from the greatest down.
+    pub descending: Vec<bool>,
+    /// Whether no two documents may have the same values.
+    pub unique: bool,
+    /// Whether documents that have nothing at any of the paths are left out.
+    pub sparse: bool,
+    /// The names of the kinds it covers.
+    pub kinds: Vec<String>,
+    /// Whether queries of this program can use it, as far as it has come. If not, it is kept up for others.
+    pub current: bool,
+    /// What it is good for.
+    pub state: IndexState,
+    /// The last commit when it got there.
+    pub since: u64,
+    /// How many documents the build has come past,
+    pub documents: u64,
+    /// of so many that the collection has.
+    pub of_documents: u64,
+    /// How many of them had values that another one holds,
+    pub duplicates: u64,
+    /// and the first of them.
+    pub duplicate_ids: Vec<DocumentId>,
+}
+
+/// What a new evolution of a kind means for an index; see [`Store::impact`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexImpact {
+    /// The collection's name.
+    pub collection: String,
+    /// What the index is called.
+    pub name: String,
+    /// The generation it is said of: the newest that is kept up.
+    pub generation: u32,
+    /// What the steps mean for it.
+    pub impact: Impact,
+}
+
+/// How far a build has come; see [`Store::run_with`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildProgress {
+    /// What the index is called.
+    pub name: String,
+    /// Of which generation.
+    pub generation: u32,
+    /// Its state after the step.
+    pub state: IndexState,
+    /// How many documents the build has come past, where that is known.
+    pub documents: Option<u64>,
+}
+
+impl Inner {
+    /// The program has declared `kind`: takes the indexes along that were made by calls.
+    pub(crate) fn adopt_indexes(&self, kind: &Kind) -> Result<()> {
+        let adopted = adopt(self.context(), &self.indexes, kind)?;
+        adopted.iter().try_for_each(|generation| self.begin_build(generation))
+    }
+
+    /// Builds it at once if that is quick, or else begins to.
+    fn begin_build(&self, generation: &Arc<Generation>) -> Result<()> {
+        if generation.live.state() == IndexState::Building && can_build(self.context(), generation)? {
+            let held = Held::Snapshot(Arc::new(self.engine.snapshot()));
+            let (mut steps, mut documents) = (0, 0);
+            for (key, value) in census_of(&held, generation.collection)? {
+                if generation.kinds.contains_key(&self.kind(key.kind)?.number()) {
+                    documents += value;
+                }
+            }
+            // Others may write, and a build that is disturbed goes on in the background.
+            while documents <= AT_ONCE && generation.live.state() == IndexState::Building && steps < 100 {
+                build(self.context(), &self.indexes, generation)?;
+                steps += 1;
+            }
+        }
+        self.worker.wake();
+        Ok(())
+    }
+}
+
+/// The census of a collection.
+fn census_of(held: &Held, collection: u32) -> Result<Vec<(CensusKey, u64)>> {
+    let mut counters = Entries::within(held, census::collection_span(collection));
+    let mut counted = Vec::new();
+    while let Some((key, value)) = counters.next()? {
+        counted.push((CensusKey::parse(&key)?, u64::try_from(decode_counter(&value)).unwrap_or(0)));
+    }
+    Ok(counted)
+}
+
+impl<T> Collection<T> {
+    /// Declares an index. If there is one like it of this name, nothing happens. If there is another one of this name, the new one is built beside it and takes its place once
+    /// that is done. Where there are more than a few hundred documents, they are entered in the background, and the call returns at once.
+    ///
+    /// ```
+    /// # use pivotdb::{Index, Store};
+    /// # use serde_json::json;
+    /// # let store = Store::memory()?;
+    /// let users = store.documents("users")?;
+    /// users.create_index(&Index::unique("email"))?;
+    /// users.insert(&json!({"email": "ada@example.org"}))?;
+    /// let error = users.insert(&json!({"email": "ada@example.org"})).unwrap_err();
+    /// assert!(error.is_unique_violation());
+    /// assert_eq!(error.context().detail("index"), Some("email"));
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidIndex`, `InvalidPath`; `KindRequired` when the collection is untyped and holds several kinds, and none are named; `InvalidOption` on the
+    /// handle of a transaction or snapshot; and what a commit can fail with.
+    pub fn create_index(&self, index: &Index) -> Result<()> {
+        self.declare_index(index, false).map(drop)
+    }
+
+    /// Builds an index anew: one that has failed, whose duplicates are gone by now, or one that is disabled.
+    ///
+    /// # Errors
+    /// `InvalidIndex` when there is none of this name; otherwise as [`create_index`](Self::create_index).
+    pub fn rebuild_index(&self, name: &str) -> Result<()> {
+        self.check_live()?;
+        let generation = self.newest(name)?;
+        let kinds = generation.kinds.keys().map(|number| self.inner.kind(*number));
+        let kinds = kinds.collect::<Result<Vec<_>>>()?;
+        let paths = shape_paths(&self.inner, &generation).unwrap_or_else(|| generation.definition.paths());
+        let mut index = Index::of_definition(name, generation.definition.clone());
+        index.set_paths(paths);
+        let declared =
+            Declared { collection: self.number, index: &index, kinds: &kinds, created: generation.created };
+        let made = declare(self.inner.context(), &self.inner.indexes, declared, true)?;
+        self.inner.begin_build(&made)
+    }
+
+    /// Drops an index, with all its generations; gives whether there was one. What takes time is done in the background.
+    ///
+    /// # Errors
+    /// `InvalidOption` on the handle of a transaction or snapshot; and what a commit can fail with.
+    pub fn drop_index(&self, name: &str) -> Result<bool> {
+        self.put_all(name, IndexState::Dropped)
+    }
+
+    /// Switches an index off, until it is [built anew](Self::rebuild_index); gives whether there was one. A unique one is not enforced any more.
+    ///
+    /// # Errors
+    /// As [`drop_index`](Self::drop_index).
+    pub fn disable_index(&self, name: &str) -> Result<bool> {
+        self.put_all(name, IndexState::Disabled)
+    }
+
+    /// Drops the generations of all indexes that this program has no use for: those that are kept up for an older or newer one. Gives how many. If that
+    /// program comes back, it builds its indexes anew.
+    ///
+    /// # Errors
+    /// As [`drop_index`](Self::drop_index).
+    pub fn drop_superseded_indexes(&self) -> Result<usize> {
+        self.check_live()?;
+        let _changing = self.inner.indexes.change();
+        let mut dropped = 0;
+        for generation in self.inner.indexes.of(self.number) {
+            if shape_paths(&self.inner, &generation).is_none() || !generation.live.is_enforced() {
+                self.inner.indexes.set_state(&self.inner.engine, &generation, IndexState::Dropped)?;
+                dropped += 1;
+            }
+        }
+        self.inner.worker.wake();
+        Ok(dropped)
+    }
+
+    /// The indexes of the collection, oldest first, each with its state and how far its build has come. Generations of one name stand beside each other
+    /// while one takes the place of another, and for programs of other schema versions.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn indexes(&self) -> Result<Vec<IndexInfo>> {
+        let held = self.held()?;
+        let mut infos = Vec::new();
+        for generation in self.inner.indexes.of(self.number) {
+            let Some(status) = status(&held, generation.number)? else { continue };
+            let paths = shape_paths(&self.inner, &generation);
+            let state = match (status.state, generation.live.state()) {
+                // A snapshot sees what was; what has been given up since is given up.
+                (state, now) if now.is_maintained() => state,
+                (_, now) => now,
+            };
+            let of_documents = self.covered(&held, &generation)?;
+            let mut duplicate_ids = Vec::new();
+            if status.duplicates > 0 {
+                let mut marks = Entries::within(&held, key::mark_span(generation.number, Mark::Duplicate));
+                while let Some((mark, _)) = marks.next()?
+                    && duplicate_ids.len() < LISTED
+                {
+                    duplicate_ids.extend(key::parse_mark(&mark)?.2);
+                }
+            }
+            let kinds = generation.kinds.keys().filter_map(|number| self.inner.catalog.kind_name(*number));
+            let components = &generation.definition.components;
+            infos.push(IndexInfo {
+                name: generation.name.to_string(),
+                generation: generation.number,
+                current: paths.is_some() && state != IndexState::Unmaintained,
+                paths: paths.unwrap_or_else(|| generation.definition.paths()),
+                descending: components.iter().map(|component| component.descending).collect(),
+                unique: generation.definition.unique,
+                sparse: generation.definition.sparse,
+                kinds: kinds.collect(),
+                state,
+                since: status.since,
+                documents: status.documents,
+                of_documents,
+                duplicates: status.duplicates,
+                duplicate_ids,
+            });
+        }
+        Ok(infos)
+    }
+
+    /// How many entries an index has. Counts them: costs a read of the index.
+    ///
+    /// # Errors
+    /// `InvalidIndex` when there is none of this name; and when the store cannot be read.
+    pub fn index_entries(&self, name: &str) -> Result<u64> {
+        let held = self.held()?;
+        let span = key::entry_span(self.newest(name)?.number, &[], None);
+        let mut entries = Entries::within(&held, span);
+        let mut count = 0_u64;
+        while entries.next()?.is_some() {
+            count = count.saturating_add(1);
+        }
+        Ok(count)
+    }
+
+    /// Declares the indexes of a type, and lets go of what it has declared before and does no longer.
+    pub(crate) fn declare_indexes(&self, indexes: &[Index]) -> Result<()> {
+        for index in indexes {
+            self.declare_index(index, true)?;
+        }
+        let Some(kind) = &self.kind else { return Ok(()) };
+        for generation in self.inner.indexes.of(self.number) {
+            let declared = indexes.iter().any(|index| *index.name() == *generation.name);
+            let own = !generation.created && generation.kinds.keys().eq([&kind.number()]);
+            if own && !declared {
+                generation.live.enforce(false);
+            }
+        }
+        Ok(())
+    }
+
+    fn declare_index(&self, index: &Index, by_type: bool) -> Result<()> {
+        if !by_type {
+            self.check_live()?;
+        }
+        let named = |error: Error| error.in_collection(&self.name);
+        index.check().map_err(named)?;
+        let kinds = match (&self.kind, index.definition.kinds.as_slice()) {
+            (Some(kind), []) => vec![self.inner.kind(kind.number())?],
+            (None, []) => vec![self.kind_of_new()?],
+            (_, names) => {
+                let numbers = names.iter().map(|name| self.inner.catalog.kind(&self.inner.engine, name));
+                numbers.map(|number| self.inner.kind(number?)).collect::<Result<_>>()?
+            }
+        };
+        let declared = Declared { collection: self.number, index, kinds: &kinds, created: !by_type };
+        let generation =
+            declare(self.inner.context(), &self.inner.indexes, declared, false).map_err(named)?;
+        self.inner.begin_build(&generation)
+    }
+
+    /// How many documents of the kinds that a generation covers the collection has.
+    fn covered(&self, held: &Held, generation: &Generation) -> Result<u64> {
+        let census = self.census_of(held)?;
+        let names: Vec<_> =
+            generation.kinds.keys().filter_map(|number| self.inner.catalog.kind_name(*number)).collect();
+        Ok(census.iter().filter(|entry| names.contains(&entry.kind)).map(|entry| entry.documents).sum())
+    }
+
+    fn newest(&self, name: &str) -> Result<Arc<Generation>> {
+        let of = self.inner.indexes.of(self.number).into_iter();
+        of.filter(|generation| *generation.name == *name)
+            .max_by_key(|generation| generation.number)
+            .ok_or_else(|| {
+                Error::from(IndexError::Unknown).in_collection(&self.name).with_detail("index", name)
+            })
+    }
+
+    fn put_all(&self, name: &str, state: IndexState) -> Result<bool> {
+        self.check_live()?;
+        let _changing = self.inner.indexes.change();
+        let mut found = false;
+        for generation in self.inner.indexes.of(self.number) {
+            if *generation.name == *name {
+                found = true;
+                self.inner.indexes.set_state(&self.inner.engine, &generation, state)?;
+            }
+        }
+        self.inner.worker.wake();
+        Ok(found)
+    }
+}
+
+/// The paths of a generation where this program sees documents; `None` where it sees them in other shapes.
+fn shape_paths(inner: &Inner, generation: &Generation) -> Option<Vec<Path>> {
+    let mut paths = None;
+    for number in generation.kinds.keys() {
+        let kind = inner.kind(*number).ok()?;
+        let (position, shape) = generation.shape(*number, kind.current())?;
+        if !generation.is_right_at(*number, position) {
+            return None;
+        }
+        paths.get_or_insert_with(|| shape.paths());
+    }
+    paths
+}
+
+impl Store {
+    /// What the steps of `evolution`, which may not have been deployed yet, mean for the indexes of a kind: which go on as they are, which under
+    /// other names, and which are built anew. Changes nothing.
+    ///
+    /// ```
+    /// # use pivotdb::{Evolution, Impact, Index, Op, Store};
+    /// # use serde_json::Value;
+    /// # let store = Store::memory()?;
+    /// let users = store.collection_with::<Value>("users", "user", &Evolution::new())?;
+    /// users.create_index(&Index::on("mail"))?;
+    /// let next = Evolution::new().step("in lower case", [Op::lowercase("mail")]);
+    /// let impact = store.impact("user", &next)?;
+    /// assert_eq!(impact[0].impact, Impact::Rebuild { step: "in lower case".into() });
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidEvolution`; `InvalidName`.
+    pub fn impact(&self, kind: &str, evolution: &Evolution) -> Result<Vec<IndexImpact>> {
+        let inner = self.inner();
+        let Some(number) =
+            inner.catalog.kinds().into_iter().find(|(name, _)| name == kind).map(|(_, number)| number)
+        else {
+            return Ok(Vec::new());
+        };
+        let declaration = Declaration { kind, aliases: &[], evolution, element_keys: &[] };
+        let planned = Kind::declared::<String>(number, declaration, [])?;
+        planned.learn(inner.catalog.recorded(number));
+        let mut newest: Vec<(String, Arc<Generation>)> = Vec::new();
+        for (collection, at) in inner.catalog.collections() {
+            for generation in inner.indexes.of(at) {
+                if !generation.live.state().is_maintained() || !generation.kinds.contains_key(&number) {
+                    continue;
+                }
+                newest.retain(|(known, other)| *known != collection || other.name != generation.name);
+                newest.push((collection.clone(), generation));
+            }
+        }
+        let impacts = newest.into_iter().map(|(collection, generation)| IndexImpact {
+            impact: impact_on(&generation, &planned),
+            collection,
+            name: generation.name.to_string(),
+            generation: generation.number,
+        });
+        Ok(impacts.collect())
+    }
+
+    /// Does what is to be done for indexes, on this thread: builds them, and removes what was dropped. For a store that is opened
+    /// without [background work](crate::Builder::background).
+    ///
+    /// # Errors
+    /// `InsideTransaction`; when the store cannot be read or written. What has been done stays, and goes on from there.
+    pub fn run(&self) -> Result<()> {
+        self.run_with(|_| ControlFlow::Continue(()))
+    }
+
+    /// As [`run`](Self::run); calls `progress` after each step of a build, of some dozen documents, and stops when that breaks.
+    ///
+    /// # Errors
+    /// `Cancelled`; otherwise as [`run`](Self::run).
+    pub fn run_with(&self, mut progress: impl FnMut(BuildProgress) -> ControlFlow<()>) -> Result<()> {
+        while let Some(step) = self.step()? {
+            if progress(step).is_break() {
+                return Err(Error::new(ErrorKind::Cancelled, "stopped by the caller's progress callback"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one step of what is to be done for indexes; `None` where that is nothing.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn step(&self) -> Result<Option<BuildProgress>> {
+        let inner = self.inner();
+        inner.insiders.check_outside()?;
+        Ok(match work(inner.context(), &inner.indexes)? {
+            Worked::Idle => None,
+            Worked::Step(Step { generation, status }) => Some(BuildProgress {
+                name: generation.name.to_string(),
+                generation: generation.number,
+                state: generation.live.state(),
+                documents: status.map(|status| status.documents),
+            }),
+        })
+    }
+}
+
+/// From the nearest shape below.
+fn impact_on(generation: &Generation, planned: &Kind) -> Impact {
+    match nearest_below(generation, planned) {
+        Some((shape, steps)) => Impact::of(&shape.paths(), &steps),
+        // It was made by a program that these steps do not lead on from.
+        None => Impact::Rebuild { step: String::new() },
+    }
+}

@@ -1,0 +1,60 @@
+//! Programs that come and go on one medium.
+
+use std::sync::Arc;
+
+use pivotdb::backend::MemoryBackend;
+use pivotdb::{Collection, Evolution, IndexInfo, IndexState, Store, Verify};
+use serde_json::{Value, json};
+
+/// What programs come and go on.
+pub(crate) struct Medium(Arc<MemoryBackend>);
+
+impl Medium {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(MemoryBackend::new()))
+    }
+
+    /// Without a thread of its own: what is to be done is done by `run`.
+    pub(crate) fn open(&self) -> Store {
+        Store::builder().background(false).open_backend(self.0.clone()).unwrap()
+    }
+
+    /// A program that knows the kind `thing` with these steps.
+    pub(crate) fn things(&self, evolution: &Evolution) -> (Store, Collection<Value>) {
+        let store = self.open();
+        let things = store.collection_with("things", "thing", evolution).unwrap();
+        (store, things)
+    }
+}
+
+/// A store in memory without a thread of its own.
+pub(crate) fn things() -> (Store, Collection<Value>) {
+    Medium::new().things(&Evolution::new())
+}
+
+/// More documents than are indexed before the call returns.
+pub(crate) fn fill(things: &Collection<Value>, documents: u64) {
+    let mut bulk = things.bulk().unwrap();
+    for n in 0..documents {
+        bulk.insert_with_id(n, &json!({"n": n, "m": n % 10, "tags": [n, n + 1]})).unwrap();
+    }
+    bulk.finish().unwrap();
+}
+
+pub(crate) fn index(things: &Collection<Value>, name: &str) -> Option<IndexInfo> {
+    things.indexes().unwrap().into_iter().rfind(|index| index.name == name)
+}
+
+pub(crate) fn state(things: &Collection<Value>, name: &str) -> Option<IndexState> {
+    index(things, name).map(|index| index.state)
+}
+
+pub(crate) fn states(things: &Collection<Value>) -> Vec<(String, IndexState)> {
+    things.indexes().unwrap().into_iter().map(|index| (index.name, index.state)).collect()
+}
+
+/// Entries are what they would be if they were made now.
+pub(crate) fn check(store: &Store) {
+    let verified = Verify::new(store).run().unwrap();
+    assert!(verified.is_sound(), "{:?}", verified.findings);
+}

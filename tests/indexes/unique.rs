@@ -1,0 +1,186 @@
+//! Values that one document alone may have.
+
+use std::sync::Barrier;
+use std::thread;
+
+use pivotdb::{ErrorKind, Evolution, Import, Index, IndexState, Store, WhileBuilding};
+use serde_json::{Value, json};
+
+use crate::support::{Medium, check, fill, index, state, things};
+
+#[test]
+fn every_way_of_writing_is_refused_that_would_double_a_value() {
+    let (store, things) = things();
+    things.create_index(&Index::unique("n")).unwrap();
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    things.insert_with_id(2, &json!({"n": 2})).unwrap();
+    let refused = |outcome: Result<(), pivotdb::Error>| {
+        let error = outcome.unwrap_err();
+        assert!(error.is_unique_violation(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::UniqueViolation);
+        assert_eq!(error.context().detail("holder"), Some("1"));
+        assert_eq!(error.context().path(), Some("n"));
+    };
+    refused(things.insert(&json!({"n": 1.0})).map(drop));
+    refused(things.insert_many([json!({"n": 3}), json!({"n": 1})]).map(drop));
+    refused(things.put(2, &json!({"n": 1})).map(drop));
+    refused(things.overwrite(2, &json!({"n": 1})).map(drop));
+    refused(things.update(2, |two| two["n"] = json!(1)).map(drop));
+    refused(things.merge_patch(2, &json!({"n": 1})).map(drop));
+    let mut two = things.require(2).unwrap();
+    two["n"] = json!([7, 1]);
+    refused(things.replace(&mut two));
+    refused(store.transaction(|tx| tx.on(&things).insert(&json!({"n": 1})).map(drop)));
+    let mut bulk = things.bulk().unwrap();
+    bulk.insert(&json!({"n": 1})).unwrap();
+    refused(bulk.finish().map(drop));
+    refused(Import::into(&things).read_from("{\"n\": 1}\n".as_bytes()).map(drop));
+    let same = things.insert_many([json!({"n": 5}), json!({"n": 5})]).unwrap_err();
+    assert!(same.is_unique_violation());
+    assert_eq!(things.count().unwrap(), 2);
+    check(&store);
+}
+
+#[test]
+fn a_value_that_is_given_up_is_free() {
+    let (store, things) = things();
+    things.create_index(&Index::unique("n")).unwrap();
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    things.update(1, |one| one["n"] = json!(2)).unwrap();
+    things.insert_with_id(2, &json!({"n": 1})).unwrap();
+    things.delete(2).unwrap();
+    things.insert_with_id(3, &json!({"n": [1, 1]})).unwrap();
+    store
+        .transaction(|tx| {
+            let things = tx.on(&things);
+            things.delete(3)?;
+            things.insert_with_id(4, &json!({"n": 1}))
+        })
+        .unwrap();
+    check(&store);
+}
+
+#[test]
+fn missing_and_null_are_one_value_unless_the_index_is_sparse() {
+    let (store, things) = things();
+    things.create_index(&Index::unique("n")).unwrap();
+    things.create_index(&Index::unique("m").sparse()).unwrap();
+    things.insert(&json!({"n": null})).unwrap();
+    assert!(things.insert(&json!({})).unwrap_err().is_unique_violation());
+    things.insert(&json!({"n": 1})).unwrap();
+    things.insert(&json!({"n": 2, "m": null})).unwrap();
+    assert!(things.insert(&json!({"n": 3, "m": null})).unwrap_err().is_unique_violation());
+    check(&store);
+}
+
+#[test]
+fn of_many_threads_one_gets_a_value() {
+    let store = Store::memory().unwrap();
+    let things = store.documents("things").unwrap();
+    things.create_index(&Index::unique("n")).unwrap();
+    let barrier = Barrier::new(4);
+    let won: usize = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4_u64)
+            .map(|thread| {
+                let (store, things, barrier) = (&store, &things, &barrier);
+                scope.spawn(move || {
+                    let mut won = 0;
+                    barrier.wait();
+                    for n in 0..200 {
+                        let id = n * 10 + thread;
+                        let document = json!({"n": n});
+                        let outcome = match thread {
+                            0 => things.insert_with_id(id, &document),
+                            1 => store.transaction(|tx| tx.on(things).insert_with_id(id, &document)),
+                            2 => things.insert_many([&document]).map(drop),
+                            _ => things.put(id, &document).map(drop),
+                        };
+                        match outcome {
+                            Ok(()) => won += 1,
+                            Err(error) => assert_eq!(error.kind(), ErrorKind::UniqueViolation, "{error}"),
+                        }
+                    }
+                    won
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!((won, things.count().unwrap()), (200, 200));
+    check(&store);
+}
+
+#[test]
+fn a_build_that_finds_duplicates_fails_and_lists_them() {
+    let (store, things) = things();
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    things.insert_with_id(2, &json!({"n": 1})).unwrap();
+    things.insert_with_id(3, &json!({"n": 3})).unwrap();
+    things.create_index(&Index::unique("n")).unwrap();
+    let failed = index(&things, "n").unwrap();
+    assert_eq!(
+        (failed.state, failed.duplicates, failed.duplicate_ids),
+        (IndexState::Failed, 1, vec![2.into()])
+    );
+    // Values that are held are held.
+    assert!(things.insert_with_id(4, &json!({"n": 3})).unwrap_err().is_unique_violation());
+    things.update(2, |two| two["n"] = json!(2)).unwrap();
+    assert_eq!(state(&things, "n"), Some(IndexState::Failed));
+    things.rebuild_index("n").unwrap();
+    assert_eq!(state(&things, "n"), Some(IndexState::Readable));
+    store.run().unwrap();
+    check(&store);
+}
+
+/// A store of 600 documents with `n` from 0, and a unique index on `n` that has come past none of them.
+fn building(policy: WhileBuilding) -> (Store, pivotdb::Collection<Value>) {
+    let (store, things) = things();
+    fill(&things, 600);
+    things.create_index(&Index::unique("n").while_building(policy)).unwrap();
+    assert_eq!(state(&things, "n"), Some(IndexState::Building));
+    (store, things)
+}
+
+#[test]
+fn while_it_is_built_writes_go_on_unenforced() {
+    let (store, things) = building(WhileBuilding::Unenforced);
+    things.insert_with_id(1000, &json!({"n": 7})).unwrap();
+    // Among those that are written meanwhile it is enforced.
+    assert!(things.insert_with_id(1001, &json!({"n": 7})).unwrap_err().is_unique_violation());
+    things.insert_with_id(1002, &json!({"n": 1002})).unwrap();
+    store.run().unwrap();
+    let failed = index(&things, "n").unwrap();
+    assert_eq!((failed.state, failed.duplicate_ids), (IndexState::Failed, vec![7.into()]));
+    things.delete(1000).unwrap();
+    things.rebuild_index("n").unwrap();
+    store.run().unwrap();
+    assert_eq!(state(&things, "n"), Some(IndexState::Readable));
+    check(&store);
+}
+
+#[test]
+fn while_it_is_built_writes_are_refused() {
+    let (store, things) = building(WhileBuilding::Refused);
+    let error = things.insert_with_id(1000, &json!({"n": 1000})).unwrap_err();
+    assert_eq!((error.kind(), error.context().detail("index")), (ErrorKind::IndexBuilding, Some("n")));
+    things.update(3, |three| three["m"] = json!("other")).unwrap();
+    things.delete(4).unwrap();
+    store.run().unwrap();
+    assert_eq!(state(&things, "n"), Some(IndexState::Readable));
+    things.insert_with_id(1000, &json!({"n": 1000})).unwrap();
+    check(&store);
+}
+
+#[test]
+fn a_program_that_wants_it_no_more_is_not_refused() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.create_index(&Index::unique("n")).unwrap();
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    fill(&things, 0);
+    things.create_index(&Index::on("n")).unwrap();
+    things.insert_with_id(2, &json!({"n": 1})).unwrap();
+    store.run().unwrap();
+    assert_eq!(things.indexes().unwrap().len(), 1);
+    check(&store);
+}
