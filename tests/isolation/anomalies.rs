@@ -3,8 +3,10 @@
 use pivotdb::{Collection, Store};
 use serde_json::{Value, json};
 
-fn store(values: &[(i32, i64)]) -> (Store, Collection<Value>) {
-    let store = Store::memory().unwrap();
+use crate::each::{New, on_every_backend};
+
+fn store(new: New<'_>, values: &[(i32, i64)]) -> (Store, Collection<Value>) {
+    let store = new(Store::builder());
     let accounts = store.documents("accounts").unwrap();
     for (id, n) in values {
         accounts.insert_with_id(*id, &json!(n)).unwrap();
@@ -22,13 +24,15 @@ fn second_is_refused(
     first: impl Fn(&Collection<Value>),
     second: impl Fn(&Collection<Value>),
 ) {
-    let (store, accounts) = store(values);
-    let (one, two) = (store.begin().unwrap(), store.begin().unwrap());
-    first(&one.on(&accounts));
-    second(&two.on(&accounts));
-    one.commit().unwrap();
-    let error = two.commit().unwrap_err();
-    assert!(error.is_conflict(), "{error}");
+    on_every_backend(|new| {
+        let (store, accounts) = store(new, values);
+        let (one, two) = (store.begin().unwrap(), store.begin().unwrap());
+        first(&one.on(&accounts));
+        second(&two.on(&accounts));
+        one.commit().unwrap();
+        let error = two.commit().unwrap_err();
+        assert!(error.is_conflict(), "{error}");
+    });
 }
 
 #[test]
@@ -91,72 +95,80 @@ fn the_absence_of_a_document_is_a_read() {
 
 #[test]
 fn a_scan_answers_for_what_was_consumed_and_no_more() {
-    let (store, accounts) = store(&[]);
-    for id in 0..100 {
-        accounts.insert_with_id(id, &json!(1)).unwrap();
-    }
-    let take = |tx: &pivotdb::Transaction, reversed: bool| {
-        let all = tx.on(&accounts).iter();
-        let all = if reversed { all.reversed() } else { all };
-        assert_eq!(all.take(3).count(), 3);
-        tx.on(&accounts).put(1000, &json!(1)).unwrap();
-    };
-    for (reversed, beyond, within) in [(false, 3, 2), (true, 96, 98)] {
-        let tx = store.begin().unwrap();
-        take(&tx, reversed);
-        accounts.overwrite(beyond, &json!(2)).unwrap();
-        tx.commit().unwrap();
-        accounts.delete(1000).unwrap();
-        let tx = store.begin().unwrap();
-        take(&tx, reversed);
-        accounts.overwrite(within, &json!(2)).unwrap();
-        assert!(tx.commit().unwrap_err().is_conflict());
-    }
+    on_every_backend(|new| {
+        let (store, accounts) = store(new, &[]);
+        for id in 0..100 {
+            accounts.insert_with_id(id, &json!(1)).unwrap();
+        }
+        let take = |tx: &pivotdb::Transaction, reversed: bool| {
+            let all = tx.on(&accounts).iter();
+            let all = if reversed { all.reversed() } else { all };
+            assert_eq!(all.take(3).count(), 3);
+            tx.on(&accounts).put(1000, &json!(1)).unwrap();
+        };
+        for (reversed, beyond, within) in [(false, 3, 2), (true, 96, 98)] {
+            let tx = store.begin().unwrap();
+            take(&tx, reversed);
+            accounts.overwrite(beyond, &json!(2)).unwrap();
+            tx.commit().unwrap();
+            accounts.delete(1000).unwrap();
+            let tx = store.begin().unwrap();
+            take(&tx, reversed);
+            accounts.overwrite(within, &json!(2)).unwrap();
+            assert!(tx.commit().unwrap_err().is_conflict());
+        }
+    });
 }
 
 #[test]
 fn blind_writes_and_inserts_do_not_conflict() {
-    let (store, accounts) = store(&[(1, 1), (2, 2)]);
-    let (one, two) = (store.begin().unwrap(), store.begin().unwrap());
-    one.on(&accounts).insert_with_id(10, &json!(1)).unwrap();
-    two.on(&accounts).insert_with_id(11, &json!(1)).unwrap();
-    one.on(&accounts).update(1, |n| *n = json!(5)).unwrap();
-    two.on(&accounts).update(2, |n| *n = json!(5)).unwrap();
-    one.commit().unwrap();
-    two.commit().unwrap();
-    assert_eq!(accounts.count().unwrap(), 4);
+    on_every_backend(|new| {
+        let (store, accounts) = store(new, &[(1, 1), (2, 2)]);
+        let (one, two) = (store.begin().unwrap(), store.begin().unwrap());
+        one.on(&accounts).insert_with_id(10, &json!(1)).unwrap();
+        two.on(&accounts).insert_with_id(11, &json!(1)).unwrap();
+        one.on(&accounts).update(1, |n| *n = json!(5)).unwrap();
+        two.on(&accounts).update(2, |n| *n = json!(5)).unwrap();
+        one.commit().unwrap();
+        two.commit().unwrap();
+        assert_eq!(accounts.count().unwrap(), 4);
+    });
 }
 
 #[test]
 fn long_fork() {
-    let (store, accounts) = store(&[(1, 0), (2, 0)]);
-    let before = store.snapshot().unwrap();
-    accounts.overwrite(1, &json!(1)).unwrap();
-    let between = store.snapshot().unwrap();
-    accounts.overwrite(2, &json!(1)).unwrap();
-    let after = store.snapshot().unwrap();
-    let seen = |snapshot: &pivotdb::Snapshot| {
-        let accounts = snapshot.on(&accounts);
-        (number(&accounts, 1), number(&accounts, 2))
-    };
-    // No two readers may see the two writes in different orders: states are those of one line.
-    assert_eq!([seen(&before), seen(&between), seen(&after)], [(0, 0), (1, 0), (1, 1)]);
+    on_every_backend(|new| {
+        let (store, accounts) = store(new, &[(1, 0), (2, 0)]);
+        let before = store.snapshot().unwrap();
+        accounts.overwrite(1, &json!(1)).unwrap();
+        let between = store.snapshot().unwrap();
+        accounts.overwrite(2, &json!(1)).unwrap();
+        let after = store.snapshot().unwrap();
+        let seen = |snapshot: &pivotdb::Snapshot| {
+            let accounts = snapshot.on(&accounts);
+            (number(&accounts, 1), number(&accounts, 2))
+        };
+        // No two readers may see the two writes in different orders: states are those of one line.
+        assert_eq!([seen(&before), seen(&between), seen(&after)], [(0, 0), (1, 0), (1, 1)]);
+    });
 }
 
 #[test]
 fn read_only_anomaly() {
-    // Fekete, O'Neil and O'Neil, 2004: a reader between two writers sees a state that no serial order explains,
-    // unless the later of the writers is refused.
-    let (store, accounts) = store(&[(1, 0), (2, 0)]);
-    let withdraw = store.begin().unwrap();
-    let total = number(&withdraw.on(&accounts), 1) + number(&withdraw.on(&accounts), 2);
-    let deposit = store.begin().unwrap();
-    deposit.on(&accounts).overwrite(2, &json!(20)).unwrap();
-    deposit.commit().unwrap();
-    let report = store.begin().unwrap();
-    assert_eq!((number(&report.on(&accounts), 1), number(&report.on(&accounts), 2)), (0, 20));
-    report.commit().unwrap();
-    let fee = i64::from(total < 10);
-    withdraw.on(&accounts).overwrite(1, &json!(-10 - fee)).unwrap();
-    assert!(withdraw.commit().unwrap_err().is_conflict());
+    on_every_backend(|new| {
+        // Fekete, O'Neil and O'Neil, 2004: a reader between two writers sees a state that no serial order explains,
+        // unless the later of the writers is refused.
+        let (store, accounts) = store(new, &[(1, 0), (2, 0)]);
+        let withdraw = store.begin().unwrap();
+        let total = number(&withdraw.on(&accounts), 1) + number(&withdraw.on(&accounts), 2);
+        let deposit = store.begin().unwrap();
+        deposit.on(&accounts).overwrite(2, &json!(20)).unwrap();
+        deposit.commit().unwrap();
+        let report = store.begin().unwrap();
+        assert_eq!((number(&report.on(&accounts), 1), number(&report.on(&accounts), 2)), (0, 20));
+        report.commit().unwrap();
+        let fee = i64::from(total < 10);
+        withdraw.on(&accounts).overwrite(1, &json!(-10 - fee)).unwrap();
+        assert!(withdraw.commit().unwrap_err().is_conflict());
+    });
 }

@@ -16,11 +16,11 @@
 )]
 
 mod anomalies;
-mod calls;
-
-#[cfg(feature = "testing")]
 #[path = "../support/backends.rs"]
 mod backends;
+mod calls;
+mod each;
+
 #[cfg(feature = "testing")]
 mod bank;
 #[cfg(feature = "testing")]
