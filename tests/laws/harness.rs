@@ -25,6 +25,8 @@ pub(crate) struct System {
     /// Gives back what it was given last, if there is a complement.
     pub(crate) believe_stale: bool,
     pub(crate) only_remove: bool,
+    /// Writes what it was to read.
+    pub(crate) touch: bool,
     pub(crate) calls: Cell<u32>,
     pub(crate) last: RefCell<Option<Value>>,
 }

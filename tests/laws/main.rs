@@ -8,9 +8,11 @@ mod cases;
 #[cfg(test)]
 mod harness;
 
+use std::cell::RefCell;
+
 use cases::Class;
 use harness::{Run, System, fails, holds};
-use pivotdb::{Complement, ErrorKind, Evolution, Op};
+use pivotdb::{Complement, Document, Error, ErrorKind, Evolution, Op, Store};
 use serde_json::{Value, json};
 
 fn real() -> System {
@@ -248,6 +250,54 @@ fn inputs_unchanged_on_failure() {
     };
     let broken = System { forget_complements: true, ..real() };
     holds("inputs unchanged on failure", true, 29, law, &broken);
+}
+
+/// In a store: what is known of a document besides its body, and what is stored of it.
+#[test]
+fn metadata_untouched() {
+    // A store for many documents, each of another kind.
+    let stores = RefCell::new((Store::memory().unwrap(), 0_u32));
+    let law = |system: &System, case: &cases::Case| {
+        let number = stores.borrow().1;
+        if number.is_multiple_of(100) {
+            *stores.borrow_mut() = (Store::memory().map_err(|error| error.to_string())?, number);
+        }
+        stores.borrow_mut().1 += 1;
+        let name = format!("thing {number}");
+        let found: Result<_, Error> = stores
+            .borrow()
+            .0
+            .collection_with::<Value>(&name, &name, &case.evolution())
+            .and_then(|newer| Ok((newer.view::<Value>(1)?, newer)))
+            .and_then(|(older, newer)| {
+                let id = older.insert(&case.document)?;
+                let before = older.require(&id)?;
+                if system.touch {
+                    newer.merge_patch(&id, &json!({"touched": true})).map(drop).or_else(failed_step)?;
+                }
+                Ok((before, newer.get(&id), newer.iter().next(), older.require(&id)?))
+            });
+        let (before, got, iterated, after) = found.map_err(|error| error.to_string())?;
+        let known = |document: &Document<Value>| {
+            let identity = (document.id().clone(), document.kind().to_owned(), document.revision());
+            (identity, document.created(), document.updated(), document.stamp())
+        };
+        let mut changed = false;
+        for read in [got.ok().flatten(), iterated.and_then(Result::ok), Some(after.clone())].iter().flatten()
+        {
+            if known(read) != known(&before) {
+                return Err(format!("{:?} became {:?}", known(&before), known(read)));
+            }
+            changed |= read.value != before.value;
+        }
+        if after.value == before.value { Ok(changed) } else { Err(format!("{} is stored", after.value)) }
+    };
+    let broken = System { touch: true, ..real() };
+    holds("id, revision, times untouched", true, 29, law, &broken);
+}
+
+fn failed_step(error: Error) -> Result<(), Error> {
+    if error.kind() == ErrorKind::StepFailed { Ok(()) } else { Err(error) }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! are given to do is in the bench targets.
 
 pub mod arguments;
+pub mod chain;
 pub mod contest;
 pub mod data;
 pub mod documents;
