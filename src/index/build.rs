@@ -21,9 +21,7 @@ use crate::storage::commit::transaction::Transaction;
 use crate::stored::scan::{Found, Scan};
 use crate::stored::state::{Held, State as _};
 
-/// A step takes so many documents at most, ...
-const DOCUMENTS: usize = 64;
-/// ... or stops after so many bytes of keys and values, or of bodies.
+/// A step stops after so many bytes of keys and values, or of bodies.
 const BYTES: usize = 128 << 10;
 /// Keys that a step of a removal takes.
 const KEYS: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
@@ -66,7 +64,7 @@ pub(crate) fn step(context: Context<'_>, generation: &Arc<Generation>) -> Result
     let span = document::id_span(generation.collection, from, Bound::Unbounded)?;
     let mut scan = Scan::new(held, span, Direction::Forward)?;
     let (mut taken, mut bytes) = (0, 0_usize);
-    while taken < DOCUMENTS && bytes < BYTES && step.commit.bytes() < BYTES {
+    while taken < context.building.batch && bytes < BYTES && step.commit.bytes() < BYTES {
         let Some(found) = scan.next().transpose()? else {
             let failed = step.status.duplicates > 0;
             step.status.state = if failed { IndexState::Failed } else { IndexState::Readable };

@@ -144,7 +144,7 @@ pub(crate) fn adopt(
         let paths = match here {
             Some((_, shape)) => Some(shape.paths()),
             None => nearest_below(&generation, kind).map(|(shape, steps)| {
-                match Impact::of(&shape.paths(), &steps) {
+                match generation.definition.impact(&shape.paths(), &steps) {
                     Impact::Renamed { paths } => paths,
                     _ => shape.paths(),
                 }
@@ -221,7 +221,7 @@ fn matching(generation: &Generation, declared: &Declared<'_>) -> Match {
 /// The shape of a generation at the program's stamp of a kind, if what it has goes over to there: by the nearest of its shapes below.
 fn carried(generation: &Generation, kind: &Kind) -> Option<Shape> {
     let (shape, steps) = nearest_below(generation, kind)?;
-    match Impact::of(&shape.paths(), &steps) {
+    match generation.definition.impact(&shape.paths(), &steps) {
         Impact::Untouched => Some(Shape { stamp: kind.current(), ..shape.clone() }),
         Impact::Renamed { paths } => Some(Shape::new(kind.current(), paths)),
         Impact::Rebuild { .. } => None,

@@ -1,9 +1,15 @@
 //! What an index is declared to be.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::error::error::Error;
+use crate::evolution::step::Step;
+use crate::filter::condition::Condition;
+use crate::filter::filter::Filter;
 use crate::index::error::IndexError;
+use crate::index::impact::Impact;
 use crate::model::name;
 use crate::value::path::{Path, ToPath};
 
@@ -51,8 +57,44 @@ pub(crate) struct Definition {
     pub(crate) unique: bool,
     pub(crate) sparse: bool,
     pub(crate) while_building: WhileBuilding,
+    /// Which documents it has.
+    pub(crate) partial: Option<Partial>,
     /// The names of the kinds it covers; empty: that of who declares it.
     pub(crate) kinds: Vec<String>,
+}
+
+/// Which documents a partial index has.
+#[derive(Debug, Clone)]
+pub(crate) struct Partial {
+    pub(crate) filter: Filter,
+    pub(crate) condition: Arc<Condition>,
+    /// In canonical form.
+    json: Value,
+}
+
+impl Partial {
+    fn new(filter: Filter) -> Result<Self, Error> {
+        let (condition, json) = (Arc::clone(filter.condition()?), filter.to_json()?);
+        Ok(Self { filter, condition, json })
+    }
+
+    /// The filter, in canonical form.
+    pub(crate) fn to_json(&self) -> Value {
+        self.json.clone()
+    }
+
+    /// The paths it looks at.
+    pub(crate) fn paths(&self) -> Vec<Path> {
+        let mut routes = Vec::new();
+        self.condition.routes(&mut routes);
+        routes.into_iter().map(|route| route.path().clone()).collect()
+    }
+}
+
+impl PartialEq for Partial {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
 }
 
 /// One of the things an index sorts by.
@@ -70,6 +112,7 @@ impl Index {
             unique: false,
             sparse: false,
             while_building: WhileBuilding::Unenforced,
+            partial: None,
             kinds: Vec::new(),
         };
         Self { name: None, definition, flaw: None }.component(&path, false)
@@ -110,6 +153,20 @@ impl Index {
     /// Without documents that have nothing at any of the paths.
     pub fn sparse(mut self) -> Self {
         self.definition.sparse = true;
+        self
+    }
+
+    /// With the documents alone that `filter` means. Queries use it where they ask for no others.
+    ///
+    /// ```
+    /// # use pivotdb::{Index, field};
+    /// Index::unique("email").only(field("deleted").ne(true));
+    /// ```
+    pub fn only(mut self, filter: impl Into<Filter>) -> Self {
+        match Partial::new(filter.into()) {
+            Ok(partial) => self.definition.partial = Some(partial),
+            Err(error) => drop(self.flaw.get_or_insert(IndexError::Filter { because: error.to_string() })),
+        }
         self
     }
 
@@ -199,6 +256,7 @@ impl Definition {
             "unique": self.unique,
             "sparse": self.sparse,
             "refused": self.while_building == WhileBuilding::Refused,
+            "partial": self.partial.as_ref().map(|partial| partial.json.clone()),
             "kinds": self.kinds,
         })
     }
@@ -210,12 +268,17 @@ impl Definition {
             Some(Component { path, descending: json.get("descending")?.as_bool()? })
         };
         let refused = json.get("refused")?.as_bool()?;
+        let partial = match json.get("partial")? {
+            Value::Null => None,
+            filter => Some(Partial::new(Filter::from(filter.clone())).ok()?),
+        };
         let kind = |kind: &Value| Some(kind.as_str()?.to_owned());
         Some(Self {
             components: json.get("components")?.as_array()?.iter().map(component).collect::<Option<_>>()?,
             unique: json.get("unique")?.as_bool()?,
             sparse: json.get("sparse")?.as_bool()?,
             while_building: if refused { WhileBuilding::Refused } else { WhileBuilding::Unenforced },
+            partial,
             kinds: json.get("kinds")?.as_array()?.iter().map(kind).collect::<Option<_>>()?,
         })
     }
@@ -225,10 +288,19 @@ impl Definition {
         self.components.iter().map(|component| component.path.clone()).collect()
     }
 
+    /// What steps mean for an index that is this but for its paths, which are `paths`.
+    pub(crate) fn impact(&self, paths: &[Path], steps: &[Arc<Step>]) -> Impact {
+        let filtered = self.partial.as_ref().map(Partial::paths).unwrap_or_default();
+        Impact::with_filter(paths, &filtered, steps)
+    }
+
     /// Whether `other` is the same but for its paths and its policy.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         let directions = |of: &Self| of.components.iter().map(|one| one.descending).collect::<Vec<_>>();
-        self.unique == other.unique && self.sparse == other.sparse && directions(self) == directions(other)
+        self.unique == other.unique
+            && self.sparse == other.sparse
+            && self.partial == other.partial
+            && directions(self) == directions(other)
     }
 }
 
@@ -263,7 +335,7 @@ mod tests {
     #[test]
     fn json_reads_back() {
         let index = Index::unique("a.b").and_descending("/c.d").sparse().of_kinds(["b", "a", "b"]);
-        let index = index.while_building(WhileBuilding::Refused).definition;
+        let index = index.while_building(WhileBuilding::Refused).only(json!({"x": {"$gt": 3}})).definition;
         assert_eq!(Definition::from_json(&index.to_json()), Some(index.clone()));
         assert_eq!(index.kinds, ["a", "b"]);
         assert_eq!(Definition::from_json(&json!({})), None);

@@ -14,6 +14,8 @@ pub(crate) enum IndexError {
     Twice { path: Path },
     #[error("an index has more paths than are allowed")]
     TooManyComponents,
+    #[error("the filter of an index is none")]
+    Filter { because: String },
     #[error("there is no index of this name")]
     Unknown,
     #[error("the document has more entries in an index than are allowed")]
@@ -42,6 +44,8 @@ impl From<IndexError> for Error {
             IndexError::TooManyComponents => {
                 new(ErrorKind::InvalidIndex, "an index has more paths than are allowed")
             }
+            IndexError::Filter { because } => new(ErrorKind::InvalidFilter, "the filter of an index is none")
+                .with_detail("because", because),
             IndexError::Unknown => new(ErrorKind::InvalidIndex, "there is no index of this name"),
             IndexError::TooManyEntries { limit } => {
                 indexed("the document has more entries in an index than are allowed")

@@ -48,6 +48,11 @@ struct Found {
 /// # Errors
 /// `NotIndexable`; `Corrupt` when the body is malformed.
 pub(crate) fn extract(definition: &Definition, routes: &[Route], body: Raw<'_>) -> Result<Extracted, Error> {
+    if let Some(partial) = &definition.partial
+        && !partial.condition.matches(body)?
+    {
+        return Ok(Extracted::default());
+    }
     let mut found = Vec::with_capacity(routes.len());
     for route in routes {
         found.push(find(route, body)?);

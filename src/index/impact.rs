@@ -25,6 +25,18 @@ pub enum Impact {
 }
 
 impl Impact {
+    /// Of `steps`, in their order, on an index on `paths` of the documents that a filter on `filtered` means.
+    pub(crate) fn with_filter(paths: &[Path], filtered: &[Path], steps: &[Arc<Step>]) -> Self {
+        match Self::of(filtered, steps) {
+            Self::Untouched => Self::of(paths, steps),
+            rebuild @ Self::Rebuild { .. } => rebuild,
+            // The filter says the former names.
+            Self::Renamed { .. } => {
+                Self::Rebuild { step: steps.last().map(|step| step.name.clone()).unwrap_or_default() }
+            }
+        }
+    }
+
     /// Of `steps`, in their order, on an index on `paths`.
     pub(crate) fn of(paths: &[Path], steps: &[Arc<Step>]) -> Self {
         let mut now = paths.to_vec();

@@ -36,6 +36,22 @@ pub(crate) struct Context<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) kinds: &'c dyn Kinds,
     pub(crate) limits: Limits,
+    pub(crate) building: Building,
+}
+
+/// How indexes are built.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Building {
+    /// Where there are at most so many documents: at once.
+    pub(crate) at_once: u64,
+    /// Documents of one commit.
+    pub(crate) batch: usize,
+}
+
+impl Default for Building {
+    fn default() -> Self {
+        Self { at_once: 500, batch: 64 }
+    }
 }
 
 /// Every generation of a store.

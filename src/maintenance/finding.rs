@@ -22,6 +22,8 @@ pub enum Damage {
     Catalog,
     /// A counter is not the number of documents that it counts.
     Census,
+    /// An index has what its documents do not give it, or lacks what they do.
+    Index,
     /// The medium, beside keys and values.
     Medium,
 }
@@ -36,6 +38,7 @@ impl Damage {
             Self::Body => "body",
             Self::Catalog => "catalog",
             Self::Census => "census",
+            Self::Index => "index",
             Self::Medium => "medium",
         }
     }

@@ -13,6 +13,7 @@ use crate::encoding::key::space::{self, META_KEY, Space};
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::notes::OpenComplement;
+use crate::maintenance::audit::Audit;
 use crate::maintenance::finding::{Damage, Finding};
 use crate::maintenance::ledger::Ledger;
 use crate::maintenance::progress::{Progress, Reporter, Turn};
@@ -117,6 +118,7 @@ impl<'a> Verify<'a> {
         let stored_meta = held.get(&META_KEY)?;
         let mut verification = Verification {
             entries: Tally::of(&held),
+            audit: Audit::new(&held, inner)?,
             ledger: Ledger::default(),
             at_most: self.at_most,
             verified: Verified { sequence: meta.sequence, ..Verified::default() },
@@ -166,6 +168,7 @@ impl<'s> Tally<'s> {
 
 struct Verification<'s, 'a> {
     entries: Tally<'s>,
+    audit: Audit<'s>,
     ledger: Ledger,
     at_most: usize,
     verified: Verified,
@@ -182,10 +185,11 @@ impl Verification<'_, '_> {
                 Ok((Space::Catalog, _)) => self.catalog(&key, &value)?,
                 Ok((Space::Census, _)) => self.counter(&key, &value),
                 Ok((Space::Documents, _)) => self.document(&key, &value)?,
-                Ok((
-                    Space::Entries | Space::Reservations | Space::Reverse | Space::States | Space::Marks,
-                    _,
-                )) => {}
+                Ok((space, _)) => {
+                    if let Err(error) = self.audit.key(space, &key, &value) {
+                        self.found(Damage::Index, error.with_detail("key", key.escape_ascii()));
+                    }
+                }
                 Err(error) => self.malformed_key(&key, error.into()),
             }
             let more = self.entries.bytes.saturating_sub(told);
@@ -201,6 +205,7 @@ impl Verification<'_, '_> {
         let Tally { keys, bytes, digest, .. } = self.entries;
         (self.verified.keys, self.verified.bytes) = (keys, bytes);
         let ledger = std::mem::take(&mut self.ledger);
+        self.audit.conclude(|finding| self.verified.found(self.at_most, finding));
         ledger.compare(|finding| self.verified.found(self.at_most, finding));
         if keys != meta.keys {
             let error = Error::new(ErrorKind::Corrupt, "keys are missing, or have come back");
@@ -240,6 +245,9 @@ impl Verification<'_, '_> {
         let Some(record) = self.record(key, value, named)? else { return Ok(()) };
         match entry::open(&record) {
             Ok(content) => {
+                if let CatalogKey::Generation(number) = entry {
+                    self.audit.enter(number);
+                }
                 if let Err(finding) = self.ledger.enter(entry, &content) {
                     self.verified.found(self.at_most, finding);
                 }
@@ -274,7 +282,11 @@ impl Verification<'_, '_> {
             return self.headless(key, named);
         }
         self.verified.documents = self.verified.documents.saturating_add(1);
-        let Some(record) = self.record(key, value, named)? else { return Ok(()) };
+        let record = self.record(key, value, named)?;
+        let (verified, at_most) = (&mut self.verified, self.at_most);
+        self.audit
+            .document(collection, &id, record.as_ref(), &mut |finding| verified.found(at_most, finding))?;
+        let Some(record) = record else { return Ok(()) };
         let counter = CensusKey { collection, kind: record.header.kind, stamp: record.header.stamp };
         if let Err(finding) = self.ledger.count(counter) {
             self.found(finding.damage(), named(finding.into_error()));

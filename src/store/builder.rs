@@ -11,7 +11,7 @@ use crate::encoding::key::space::META_KEY;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
-use crate::index::indexes::Indexes;
+use crate::index::indexes::{Building, Indexes};
 use crate::record::kind::Declaration;
 use crate::storage::backend::{Backend, Direction, KeyRange, PageLimit};
 use crate::storage::commit::commit::Durability;
@@ -55,6 +55,7 @@ pub struct Builder {
     options: Options,
     accept_loss: bool,
     foreground: bool,
+    building: Building,
     kinds: Vec<Registered>,
     #[cfg(any(feature = "sled", feature = "redb"))]
     disk: DiskOptions,
@@ -154,6 +155,18 @@ impl Builder {
     /// Whether indexes are built by a thread of the store's own. Otherwise they are built by [`Store::run`], or stay as they are. Default: yes.
     pub fn background(mut self, background: bool) -> Self {
         self.foreground = !background;
+        self
+    }
+
+    /// A collection that has at most so many documents is indexed before the call that declares an index returns. Default: 500.
+    pub fn index_at_once(mut self, documents: u64) -> Self {
+        self.building.at_once = documents;
+        self
+    }
+
+    /// So many documents are taken into an index in one commit of its build. Fewer disturb those who write less, and take longer in all. Default: 64.
+    pub fn build_batch(mut self, documents: usize) -> Self {
+        self.building.batch = documents.max(1);
         self
     }
 
@@ -300,6 +313,7 @@ impl Builder {
             registry,
             indexes,
             insiders: Insiders::default(),
+            building: self.building,
             limits,
             commit_limit,
             durability,

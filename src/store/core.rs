@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::catalog::catalog::Catalog;
 use crate::encoding::body::limits::Limits;
 use crate::error::error::Error;
-use crate::index::indexes::{Context, Indexes, Kinds};
+use crate::index::indexes::{Building, Context, Indexes, Kinds};
 use crate::record::kind::Kind;
 use crate::storage::commit::commit::Durability;
 use crate::storage::commit::engine::Engine;
@@ -21,6 +21,8 @@ pub(crate) struct Core {
     pub(crate) indexes: Indexes,
     pub(crate) insiders: Insiders,
     pub(crate) limits: Limits,
+    /// How indexes are built.
+    pub(crate) building: Building,
     /// The largest commit, in bytes.
     pub(crate) commit_limit: usize,
     pub(crate) durability: Durability,
@@ -30,7 +32,7 @@ pub(crate) struct Core {
 impl Core {
     /// What indexes work with.
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { engine: &self.engine, kinds: self, limits: self.limits }
+        Context { engine: &self.engine, kinds: self, limits: self.limits, building: self.building }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::encoding::key::census::{self, CensusKey};
 use crate::encoding::key::index::{self as key, Mark};
 use crate::error::error::{Error, Result};
@@ -10,7 +12,7 @@ use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
 use crate::index::build::can_build;
 use crate::index::declare::{Declared, adopt, declare, nearest_below};
-use crate::index::definition::Index;
+use crate::index::definition::{Index, Partial};
 use crate::index::error::IndexError;
 use crate::index::generation::Generation;
 use crate::index::impact::Impact;
@@ -27,8 +29,6 @@ use crate::stored::entries::Entries;
 use crate::stored::state::Held;
 use crate::value::path::Path;
 
-/// Where a collection has at most so many documents, an index is built before the call that declares it returns.
-const AT_ONCE: u64 = 500;
 /// The most duplicates that are listed.
 const LISTED: usize = 100;
 
@@ -48,6 +48,8 @@ pub struct IndexInfo {
     pub unique: bool,
     /// Whether documents that have nothing at any of the paths are left out.
     pub sparse: bool,
+    /// Which documents it has, if not all.
+    pub only: Option<Value>,
     /// The names of the kinds it covers.
     pub kinds: Vec<String>,
     /// Whether queries of this program can use it, as far as it has come. If not, it is kept up for others.
@@ -112,7 +114,10 @@ impl Inner {
                 }
             }
             // Others may write, and a build that is disturbed goes on in the background.
-            while documents <= AT_ONCE && generation.live.state() == IndexState::Building && steps < 100 {
+            while documents <= self.building.at_once
+                && generation.live.state() == IndexState::Building
+                && steps < 100
+            {
                 build(self.context(), &self.indexes, generation)?;
                 steps += 1;
             }
@@ -245,6 +250,7 @@ impl<T> Collection<T> {
                 descending: components.iter().map(|component| component.descending).collect(),
                 unique: generation.definition.unique,
                 sparse: generation.definition.sparse,
+                only: generation.definition.partial.as_ref().map(Partial::to_json),
                 kinds: kinds.collect(),
                 state,
                 since: status.since,
@@ -445,7 +451,7 @@ impl Store {
 /// From the nearest shape below.
 fn impact_on(generation: &Generation, planned: &Kind) -> Impact {
     match nearest_below(generation, planned) {
-        Some((shape, steps)) => Impact::of(&shape.paths(), &steps),
+        Some((shape, steps)) => generation.definition.impact(&shape.paths(), &steps),
         // It was made by a program that these steps do not lead on from.
         None => Impact::Rebuild { step: String::new() },
     }

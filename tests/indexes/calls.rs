@@ -1,6 +1,6 @@
 //! Declaring, listing, dropping.
 
-use pivotdb::{ErrorKind, Evolution, Index, IndexState, Store, Versioned};
+use pivotdb::{ErrorKind, Evolution, Impact, Index, IndexState, Op, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -139,6 +139,36 @@ fn a_type_declares_its_indexes() {
     // Also for those who know nothing of the type.
     let other = store.documents("things").unwrap();
     assert!(other.insert_with_id(99, &json!({"n": 77})).unwrap_err().is_unique_violation());
+    check(&store);
+}
+
+#[test]
+fn a_partial_index_has_the_documents_of_its_filter() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    fill(&things, 20);
+    let live = Index::unique("m").only(json!({"gone": {"$ne": true}, "n": {"$gte": 100}})).named("live");
+    things.create_index(&live).unwrap();
+    assert_eq!(things.index_entries("live").unwrap(), 0, "m is not unique among those below 100");
+    things.insert_with_id(100, &json!({"n": 100, "m": 1})).unwrap();
+    assert!(things.insert(&json!({"n": 101, "m": 1})).unwrap_err().is_unique_violation());
+    things.insert_with_id(101, &json!({"n": 101, "m": 1, "gone": true})).unwrap();
+    assert!(things.update(101, |thing| thing["gone"] = json!(false)).unwrap_err().is_unique_violation());
+    things.update(100, |thing| thing["gone"] = json!(true)).unwrap();
+    things.update(101, |thing| thing["gone"] = json!(false)).unwrap();
+    assert_eq!(things.index_entries("live").unwrap(), 1);
+    check(&store);
+    let error = things.create_index(&Index::on("a").only(json!({"a": {"$near": 1}}))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidFilter);
+    // A step that changes what the filter looks at has it built anew.
+    let steps = Evolution::new().step("s", [Op::rename("gone", "deleted")]);
+    assert_eq!(store.impact("thing", &steps).unwrap()[0].impact, Impact::Rebuild { step: "s".into() });
+    let steps = Evolution::new().step("s", [Op::rename("x", "y")]);
+    assert_eq!(store.impact("thing", &steps).unwrap()[0].impact, Impact::Untouched);
+    store.close().unwrap();
+    let (store, things) = medium.things(&steps);
+    assert_eq!(index(&things, "live").map(|info| (info.generation, info.current)), Some((1, true)));
+    assert!(things.insert(&json!({"n": 102, "m": 1})).unwrap_err().is_unique_violation());
     check(&store);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pivotdb::backend::MemoryBackend;
+use pivotdb::backend::{Backend as _, Batch, Bytes, Direction, KeyRange, MemoryBackend, PageLimit};
 use pivotdb::{Collection, Evolution, IndexInfo, IndexState, Store, Verify};
 use serde_json::{Value, json};
 
@@ -17,6 +17,21 @@ impl Medium {
     /// Without a thread of its own: what is to be done is done by `run`.
     pub(crate) fn open(&self) -> Store {
         Store::builder().background(false).open_backend(self.0.clone()).unwrap()
+    }
+
+    /// The first key that begins so.
+    pub(crate) fn first(&self, prefix: [u8; 2]) -> (Bytes, Bytes) {
+        let range = KeyRange { start: prefix.to_vec(), end: None };
+        let limit = PageLimit { entries: 1, bytes: 1 << 20 };
+        let page = self.0.page(&range, Direction::Forward, limit).unwrap();
+        page.entries.into_iter().find(|(key, _)| key.starts_with(&prefix)).unwrap()
+    }
+
+    /// Puts something there that no commit has put there.
+    pub(crate) fn plant(&self, key: Bytes, value: Option<Bytes>) {
+        let mut batch = Batch::default();
+        batch.writes.insert(key, value);
+        self.0.apply(&batch).unwrap();
     }
 
     /// A program that knows the kind `thing` with these steps.
