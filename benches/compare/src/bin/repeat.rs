@@ -12,22 +12,35 @@ use compare::arguments::Scale;
 use compare::data::{Data, Loaded, load_pivotdb, load_raw};
 use compare::documents::{LargeOrder, MediumOrder, Sample, User};
 use compare::ids::Ids;
-use compare::raw::{Raw, Sled};
+use compare::raw::{Raw, Redb, Sled};
 
-const USAGE: &str =
-    "usage: repeat get|get-sled|iterate|iterate-sled|put|overwrite|insert|load|load-sled 150B|750B|5KB TIMES";
+const USAGE: &str = "usage: repeat get|iterate|put|overwrite|insert|load|get-raw|iterate-raw|batch-raw|insert-raw|load-raw \
+     150B|750B|5KB TIMES [sled|redb]";
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    let [workload, size, times] = given.as_slice() else { return fail() };
+    let given: Vec<&str> = given.iter().map(String::as_str).collect();
+    let (workload, size, times, backend) = match given.as_slice() {
+        [workload, size, times] => (*workload, *size, *times, Sled::NAME),
+        [workload, size, times, backend] => (*workload, *size, *times, *backend),
+        _ => return fail(),
+    };
     let Ok(times) = times.parse() else { return fail() };
-    let known = match size.as_str() {
-        "150B" => repeat::<User>(workload, times),
-        "750B" => repeat::<MediumOrder>(workload, times),
-        "5KB" => repeat::<LargeOrder>(workload, times),
+    let known = match backend {
+        Sled::NAME => sized::<Sled>(workload, size, times),
+        Redb::NAME => sized::<Redb>(workload, size, times),
         _ => false,
     };
     if known { ExitCode::SUCCESS } else { fail() }
+}
+
+fn sized<R: Raw>(workload: &str, size: &str, times: u64) -> bool {
+    match size {
+        "150B" => repeat::<User, R>(workload, times),
+        "750B" => repeat::<MediumOrder, R>(workload, times),
+        "5KB" => repeat::<LargeOrder, R>(workload, times),
+        _ => false,
+    }
 }
 
 fn fail() -> ExitCode {
@@ -41,9 +54,9 @@ fn measured(work: impl FnOnce()) {
     work();
 }
 
-fn repeat<T: Sample>(workload: &str, times: u64) -> bool {
+fn repeat<T: Sample, R: Raw>(workload: &str, times: u64) -> bool {
     let scale = Scale::quick();
-    let data = Data::<T, Sled>::new(&scale);
+    let data = Data::<T, R>::new(&scale);
     let mut ids = Ids::below(scale.documents);
     match workload {
         "get" => {
@@ -54,7 +67,7 @@ fn repeat<T: Sample>(workload: &str, times: u64) -> bool {
                 }
             });
         }
-        "get-sled" => {
+        "get-raw" => {
             let raw = &data.get().raw;
             measured(|| {
                 for _ in 0..times {
@@ -72,7 +85,7 @@ fn repeat<T: Sample>(workload: &str, times: u64) -> bool {
                 }
             });
         }
-        "iterate-sled" => {
+        "iterate-raw" => {
             let raw = &data.get().raw;
             measured(|| {
                 for text in raw.values().take(times as usize) {
@@ -96,14 +109,14 @@ fn repeat<T: Sample>(workload: &str, times: u64) -> bool {
                 }
             });
         }
-        "batch-sled" | "insert-sled" => {
+        "batch-raw" | "insert-raw" => {
             let mut writer = data.mirror().writer();
             let mut ids = Ids::below(scale.hot);
             measured(|| {
                 for _ in 0..times {
                     let id = ids.next_id() * (scale.documents / scale.hot);
                     match workload {
-                        "batch-sled" => writer.apply_batch(id),
+                        "batch-raw" => writer.apply_batch(id),
                         _ => writer.insert(id),
                     }
                 }
@@ -118,7 +131,7 @@ fn repeat<T: Sample>(workload: &str, times: u64) -> bool {
                 }
             });
         }
-        "load" | "load-sled" => {
+        "load" | "load-raw" => {
             let Loaded { collection, raw, .. } = data.get();
             let values: Vec<(u64, T)> = (0..times).map(|n| (scale.documents + n, T::make(n))).collect();
             measured(|| {
