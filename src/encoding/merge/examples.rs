@@ -84,6 +84,19 @@ fn an_alias_is_never_doubled() {
     assert_eq!(changed.unwrap(), expected);
 }
 
+/// A change was refused where the document had the field under another name with the value of the default: without it the type read the same.
+#[test]
+fn an_alias_that_holds_the_default_is_not_doubled() {
+    let base = json!({"email": "", "nick": null, "residence": {"town": "", "zip": 0, "x": 2}, "pet": null});
+    let changed = change(base, |user: &mut User| {
+        user.nickname = Some("al".into());
+        user.address.city = "Ulm".into();
+    });
+    let expected =
+        json!({"email": "", "nickname": "al", "address": {"city": "Ulm", "zip": 0, "x": 2}, "pet": null});
+    assert_eq!(changed.unwrap(), expected);
+}
+
 #[derive(Serialize, Deserialize)]
 struct Holder<S> {
     name: u32,

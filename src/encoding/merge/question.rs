@@ -82,18 +82,39 @@ impl Question<'_> {
         })
     }
 
-    /// `base` with each member of `doubt` that the type reads under another name given that name; `None` where there is none.
+    /// `base` with the member `old` once more, under the name `new`.
+    fn with_both(&self, base: &[u8], place: &[Segment], old: &str, new: &str) -> Result<Vec<u8>, BodyError> {
+        self.edit(base, place, |node| {
+            if let Some(members) = node.as_object_mut()?
+                && let Some(value) = members.get_mut(old).map(|value| value.clone())
+            {
+                members.insert(new.to_owned(), value);
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether the type reads nothing from `body`.
+    pub(super) fn refuses(&self, body: &[u8]) -> Result<bool, BodyError> {
+        Ok((self.reread)(Raw::new(body)?).is_none())
+    }
+
+    /// `base` with each member of `doubt` that the type reads under another name given that name; `None` where there is none. `doubled`: there may be
+    /// members that the type refuses beside the name that it writes, and does not miss, since they hold a default.
     pub(super) fn with_names_of_type(
         &self,
         base: &[u8],
         doubt: &Doubt,
+        doubled: bool,
         probes: &mut usize,
     ) -> Result<Option<Vec<u8>>, BodyError> {
         let mut kept = doubt.kept.clone();
         let mut renamed = None;
         for new in &doubt.unfounded {
             let base = renamed.as_deref().unwrap_or(base);
-            if kept.is_empty() || self.reads_before(&self.without(base, &doubt.place, &kept)?)? {
+            let missed =
+                !kept.is_empty() && !self.reads_before(&self.without(base, &doubt.place, &kept)?)?;
+            if kept.is_empty() || !(missed || doubled) {
                 break;
             }
             for (at, old) in kept.iter().enumerate() {
@@ -101,7 +122,9 @@ impl Question<'_> {
                     return Ok(renamed);
                 }
                 *probes += 1;
-                if self.reads_before(&self.without(base, &doubt.place, [old])?)? {
+                let known = missed && !self.reads_before(&self.without(base, &doubt.place, [old])?)?
+                    || doubled && self.refuses(&self.with_both(base, &doubt.place, old, new)?)?;
+                if !known {
                     continue;
                 }
                 let mut done = Renamed::Absent;

@@ -20,8 +20,9 @@ pub(super) fn resolve(
     let mut probes = 0;
     // Each round may reveal members that were hidden within what was called otherwise.
     'names: loop {
+        let doubled = question.refuses(&body)?;
         for doubt in &doubts {
-            if let Some(renamed) = question.with_names_of_type(&base, doubt, &mut probes)? {
+            if let Some(renamed) = question.with_names_of_type(&base, doubt, doubled, &mut probes)? {
                 base = renamed;
                 (body, doubts) = question.merge(&base, Choices::default())?;
                 if doubts.is_empty() || question.is_answered_by(&body)? {

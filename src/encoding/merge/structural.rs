@@ -17,7 +17,7 @@ pub(super) struct Doubt {
     pub(super) place: Vec<Segment>,
     /// Members of the base that the type does not write, and that were kept.
     pub(super) kept: Vec<String>,
-    /// Members that were changed or removed, and that the base does not have: the base may have them under a name of `kept`.
+    /// Members that were changed, added or removed, and that the base does not have: the base may have them under a name of `kept`.
     pub(super) unfounded: Vec<String>,
     /// Members that neither changed nor are in the base.
     pub(super) defaults: Vec<String>,
@@ -132,9 +132,7 @@ impl Merger<'_> {
                 }
             } else {
                 changed = true;
-                if old.is_some() {
-                    unfounded.push(key);
-                }
+                unfounded.push(key);
             }
             self.writer.key(key)?;
             self.writer.raw(new).map_err(|error| error.under_key(key))?;
