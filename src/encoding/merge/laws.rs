@@ -93,7 +93,7 @@ fn edited(mut value: Value, edits: &[(Index, Edit)]) -> Value {
 }
 
 /// Checks that what the type does not know is in `result` wherever all that leads to it is an object in `after`; how much that was.
-fn unknown_survives(base: &Value, after: &Value, result: &Value) -> Result<usize, TestCaseError> {
+pub(super) fn unknown_survives(base: &Value, after: &Value, result: &Value) -> Result<usize, TestCaseError> {
     let (Some(base), Some(after), Some(result)) = (base.as_object(), after.as_object(), result.as_object())
     else {
         return Ok(0);

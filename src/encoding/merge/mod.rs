@@ -41,6 +41,8 @@ mod structural;
 pub(crate) mod typed;
 
 #[cfg(test)]
+mod attributes;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod laws;
