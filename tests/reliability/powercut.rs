@@ -17,6 +17,9 @@ use crate::work::Mix;
 const CUTS_PER_STORE: u64 = 6;
 const CONTROL_TRIES: u64 = 60;
 const MEGABYTES: u64 = 512;
+/// How many of a hundred stores are written to as fast as can be, so that much of the log is on its way to the medium when the power
+/// is cut, at the end of the file and in segments that are used again.
+const PRESSED: u64 = 40;
 
 /// Ways of ext4 to order data and metadata.
 const OPTIONS: &[&str] =
@@ -45,9 +48,19 @@ pub(crate) fn run(seed: u64) {
         stores += 1;
         let mut mount = new_mount(&mut rng).expect("a file system");
         let mut subject = Subject::new(&mount.root(), &mut rng);
+        let pressed = rng.percent(PRESSED);
         for life in 0..CUTS_PER_STORE {
             let moment = if rng.percent(20) { Moment::Opening } else { Moment::Working };
-            let config = subject.config(Role::Writer, &mut rng);
+            let mut config = subject.config(Role::Writer, &mut rng);
+            if pressed {
+                config.immediate = 0;
+                config.mix = Mix {
+                    sizes: vec![1_000_000],
+                    bytes: rng.pick(&[2_000_000, 12_000_000]),
+                    batches: 0,
+                    grow: false,
+                };
+            }
             let errors = mount.beside().join("errors");
             let child = Process::start(&config, errors.clone());
             moment.wait(&child, usual_opening + usual_opening / 4, &mut rng);

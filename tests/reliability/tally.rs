@@ -30,7 +30,13 @@ pub(crate) struct Tally {
     panics: u64,
     others: u64,
     control_caught: bool,
+    /// The first flaws once more, for the message that the run ends with: who reads a log that was cut in its middle has only that.
+    first: String,
 }
+
+/// How many bytes of all flaws are repeated at the end, and of one.
+const REPEATED: usize = 1_500;
+const REPEATED_OF_ONE: usize = 700;
 
 impl Tally {
     pub(crate) fn new(name: &'static str, seed: u64) -> Self {
@@ -45,12 +51,15 @@ impl Tally {
             panics: 0,
             others: 0,
             control_caught: false,
+            first: String::new(),
         }
     }
 
     pub(crate) fn note(&mut self, during: impl Display, flaws: &[Flaw]) {
         for flaw in flaws {
-            say(format_args!("{}: {during}: {flaw:?}", self.name));
+            let line = format!("{}: {flaw:?}; {during}", self.name);
+            self.repeat_later(&line);
+            say(line);
             *match flaw {
                 Flaw::Lost(_) => &mut self.lost,
                 Flaw::Torn(_) => &mut self.torn,
@@ -61,19 +70,33 @@ impl Tally {
         }
     }
 
+    fn repeat_later(&mut self, line: &str) {
+        let left = REPEATED.saturating_sub(self.first.len() + 1);
+        let kept = line.floor_char_boundary(left.min(REPEATED_OF_ONE));
+        if kept > 0 {
+            self.first.push('\n');
+            self.first.push_str(&line[..kept]);
+        }
+    }
+
     pub(crate) fn control_caught(&mut self) {
         self.control_caught = true;
     }
 
     /// Prints the line, and fails unless it is as it must be.
     pub(crate) fn finish(self) {
-        let Self { name, seed, runs, lost, torn, failed_opens, panics, others, control_caught } = self;
+        let Self { name, seed, runs, lost, torn, failed_opens, panics, others, control_caught, first } = self;
         let control = if control_caught { "caught" } else { "MISSED" };
         say(format_args!(
             "{name}: {runs} runs, {lost} lost, {torn} torn, {failed_opens} failed opens, {panics} panics, \
              control {control}, seed {seed}"
         ));
-        assert_eq!((lost, torn, failed_opens, panics, others), (0, 0, 0, 0, 0), "{name}, seed {seed}");
+        let flaws = [lost, torn, failed_opens, panics, others];
+        assert!(
+            flaws == [0; 5],
+            "{name}, seed {seed}: the first of {} flaws:{first}",
+            flaws.iter().sum::<u64>()
+        );
         assert!(control_caught, "{name}: the control was not caught: the harness shows nothing");
         assert!(runs > 0, "{name} did nothing");
     }

@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::storage::backend::{
@@ -17,6 +18,7 @@ use crate::storage::directory::closing::drop_elsewhere;
 use crate::storage::directory::lock::{DirectoryLock, Waiting};
 use crate::storage::sled::error::{panicked, translate};
 use crate::storage::sled::key::{original, stored};
+use crate::storage::sled::through::write_through;
 
 /// The default tree of one sled database. Every call into sled is guarded: a panic is an error of that call.
 pub(crate) struct SledBackend {
@@ -26,8 +28,55 @@ pub(crate) struct SledBackend {
     /// told of every failed write, also of one that a sync of sled's own thread has been told of.
     data: File,
     overflow: PathBuf,
+    pace: Pace,
     close_timeout: Duration,
     lock: Arc<DirectoryLock>,
+}
+
+/// How far the medium is behind. Only counted where writes do not go through to it.
+#[derive(Debug)]
+struct Pace {
+    through: bool,
+    /// Bytes of keys and values that have been applied ...
+    applied: AtomicU64,
+    /// ... of which so many had been at the last flush, ...
+    flushed: AtomicU64,
+    /// ... and so many at the last flush before a sync.
+    synced: AtomicU64,
+}
+
+/// Where writes do not go through, so many bytes are applied at most between two syncs, or one batch. sled's log grows by about four times
+/// as much, and a segment is used again no earlier than two segments after the one that took over what was in it.
+const MOST_BEHIND: u64 = 1 << 20;
+
+impl Pace {
+    fn new(through: bool) -> Self {
+        let [applied, flushed, synced] = [const { AtomicU64::new(0) }; 3];
+        Self { through, applied, flushed, synced }
+    }
+
+    /// Whether a batch of so many bytes may be applied now.
+    fn allows(&self, bytes: u64) -> bool {
+        let behind = self.applied.load(Ordering::Relaxed).saturating_sub(self.synced.load(Ordering::Relaxed));
+        self.through || behind == 0 || behind.saturating_add(bytes) <= MOST_BEHIND
+    }
+
+    #[cfg(test)]
+    fn behind(&self) -> u64 {
+        self.applied.load(Ordering::Relaxed) - self.synced.load(Ordering::Relaxed)
+    }
+
+    fn note_applied(&self, bytes: u64) {
+        self.applied.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn note_flushed(&self, applied: u64) {
+        self.flushed.fetch_max(applied, Ordering::Relaxed);
+    }
+
+    fn note_synced(&self, flushed: u64) {
+        self.synced.fetch_max(flushed, Ordering::Relaxed);
+    }
 }
 
 impl SledBackend {
@@ -41,8 +90,10 @@ impl SledBackend {
             .write(true)
             .open(directory.join("db"))
             .map_err(|error| BackendError::io("sled's data file could not be opened", error))?;
-        let overflow = directory.join("blobs");
-        Ok(Self { database: Some(database), data, overflow, close_timeout, lock })
+        let through = write_through(&data)
+            .map_err(|error| BackendError::io("sled's data file could not be synced", error))?;
+        let (overflow, pace) = (directory.join("blobs"), Pace::new(through));
+        Ok(Self { database: Some(database), data, overflow, pace, close_timeout, lock })
     }
 
     /// How many pages sled has put into files of their own, which it never syncs: what they hold does not survive a power cut.
@@ -96,6 +147,7 @@ impl Backend for SledBackend {
 
     fn apply(&self, batch: &Batch) -> Result<(), BackendError> {
         let mut changes = ::sled::Batch::default();
+        let mut bytes = 0;
         for (key, value) in &batch.writes {
             // Beyond these bounds a page of them might not fit into sled's log.
             if key.len() > MAX_KEY || value.as_ref().is_some_and(|value| value.len() > MAX_VALUE) {
@@ -104,20 +156,35 @@ impl Backend for SledBackend {
                     "a key or a value is larger than the backend takes",
                 ));
             }
+            bytes += (key.len() + value.as_ref().map_or(0, |value| value.len())) as u64;
             match value {
                 Some(value) => changes.insert(&*stored(key), value.clone()),
                 None => changes.remove(&*stored(key)),
             }
         }
-        self.guarded(|database| database.apply_batch(changes).map_err(translate))
+        if !self.pace.allows(bytes) {
+            self.flush()?;
+            self.sync()?;
+        }
+        self.guarded(|database| database.apply_batch(changes).map_err(translate))?;
+        self.pace.note_applied(bytes);
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), BackendError> {
-        self.guarded(|database| database.flush().map(drop).map_err(translate))
+        let applied = self.pace.applied.load(Ordering::Relaxed);
+        self.guarded(|database| database.flush().map(drop).map_err(translate))?;
+        self.pace.note_flushed(applied);
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), BackendError> {
-        self.data.sync_data().map_err(|error| BackendError::io("the data file could not be synced", error))
+        let flushed = self.pace.flushed.load(Ordering::Relaxed);
+        self.data
+            .sync_data()
+            .map_err(|error| BackendError::io("the data file could not be synced", error))?;
+        self.pace.note_synced(flushed);
+        Ok(())
     }
 
     fn size_on_disk(&self) -> Option<u64> {
@@ -157,5 +224,35 @@ impl Drop for SledBackend {
             }
             drop(lock);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::directory::testing::{batch, create};
+
+    #[test]
+    fn where_writes_do_not_go_through_a_sync_is_never_far() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut backend = create::<SledBackend>(&directory.path().join("store")).backend;
+        let large = || batch((0..30_u8).map(|key| ([key], Some(vec![key; 10_000]))));
+        for through in [false, true] {
+            backend.pace = Pace::new(through);
+            for number in 1..=12 {
+                backend.apply(&large()).unwrap();
+                assert_eq!(backend.pace.behind() <= MOST_BEHIND, !through || number < 4, "after {number}");
+            }
+        }
+        // A batch may be larger, and then nothing is behind when it comes.
+        backend.pace = Pace::new(false);
+        backend.apply(&large()).unwrap();
+        let huge = batch((0..100_u8).map(|key| ([key], Some(vec![key; 20_000]))));
+        for _ in 0..2 {
+            backend.apply(&huge).unwrap();
+            assert_eq!(backend.pace.behind(), 100 * 20_001);
+        }
+        backend.apply(&batch([(b"small", Some(b"x"))])).unwrap();
+        assert_eq!(backend.pace.behind(), 6);
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod key;
 pub(crate) mod open;
 pub(crate) mod options;
+mod through;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! sled's files in a store directory.
 
-use std::fs;
+use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::storage::directory::open::{Held, Resident};
 use crate::storage::sled::backend::SledBackend;
 use crate::storage::sled::error::{panicked, translate};
 use crate::storage::sled::options::{SledOptions, valid_segment_size};
+use crate::storage::sled::through::write_through;
 
 const SEGMENT_SIZE: &str = "segment_size";
 
@@ -46,6 +47,10 @@ impl Resident for SledBackend {
         if !data(directory).is_file() {
             return Err(directory.damaged("the database file is missing"));
         }
+        // What recovery writes goes through already, and what it reads is there to stay.
+        File::open(data(directory))
+            .and_then(|file| write_through(&file))
+            .map_err(OpenError::io(&data(directory)))?;
         remove_leftovers(directory)?;
         open_sled(held, segment_size, options)
     }
