@@ -13,6 +13,7 @@ use crate::evolution::cross::{cross, cross_function, find_note};
 use crate::evolution::fault::{Fault, StepError};
 use crate::evolution::function::Function;
 use crate::evolution::notes::{Notes, OpenComplement, StepNotes};
+use crate::evolution::op::Op;
 use crate::evolution::step::Step;
 use crate::model::stamp::{Fingerprint, Stamp};
 
@@ -88,6 +89,15 @@ impl Plan {
         }
         let mut form = Form { node: body, value: None };
         for Crossing { step, function, up, .. } in &self.crossings {
+            if *up && function.is_none() {
+                // By far the most common, and nothing but this.
+                let node = form.node().map_err(|fault| StepError::of(step, fault))?;
+                for (position, op) in step.ops.iter().enumerate() {
+                    let action = op.action().ok_or_else(|| StepError::of(step, Fault::Opaque))?;
+                    apply(action, true, node).map_err(|failed| StepError::in_op(step, position, failed))?;
+                }
+                continue;
+            }
             let ops = |form: &mut Form<'_, 'a>| {
                 in_order(step, *up, |position| {
                     run_op(step, position, form, |action, node| apply(action, *up, node))
@@ -208,17 +218,12 @@ fn run_op<'a, T>(
     form: &mut Form<'_, 'a>,
     work: impl FnOnce(&'a Action, &mut Node<'a>) -> Result<T, Failed>,
 ) -> Result<T, StepError> {
-    let Some((op, action)) = step.ops.get(position).and_then(|op| Some((op, op.action()?))) else {
+    let Some(action) = step.ops.get(position).and_then(Op::action) else {
         // A plan is made only of ops that are known.
         return Err(StepError::of(step, Fault::Opaque));
     };
     let node = form.node().map_err(|fault| StepError::of(step, fault))?;
-    work(action, node).map_err(|Failed { path, fault }| StepError {
-        step: step.name.clone(),
-        op: Some(op.label(position)),
-        path: Some(path),
-        fault,
-    })
+    work(action, node).map_err(|failed| StepError::in_op(step, position, failed))
 }
 
 /// The body, in the form last asked for, so that functions in a row share one conversion.
@@ -247,5 +252,11 @@ impl<'a> Form<'_, 'a> {
 impl StepError {
     fn of(step: &Step, fault: Fault) -> Self {
         Self { step: step.name.clone(), op: None, path: None, fault }
+    }
+
+    #[cold]
+    fn in_op(step: &Step, position: usize, Failed { path, fault }: Failed) -> Self {
+        let op = step.ops.get(position).map(|op| op.label(position));
+        Self { step: step.name.clone(), op, path: Some(path), fault }
     }
 }

@@ -3,7 +3,7 @@
 use crate::encoding::body::token;
 
 /// Up to here a key is compared with those before it, beyond it all are sorted.
-const FEW: usize = 32;
+pub(super) const FEW: usize = 32;
 
 /// A key found twice among the members in `content`; `Err` where the members' own bytes are malformed.
 ///

@@ -2,9 +2,36 @@
 
 use std::borrow::Cow;
 
-/// The members of an object, in their order, which every change but the one asked for keeps. Looking one up costs O(n).
+/// The members of an object, in their order, which every change but the one asked for keeps. Looking one up costs O(n), but few instructions for
+/// each member that it is not.
 #[derive(Debug, Clone)]
-pub(crate) struct Members<'a, V>(Vec<(Cow<'a, str>, V)>);
+pub(crate) struct Members<'a, V>(Vec<Member<'a, V>>);
+
+#[derive(Debug, Clone)]
+struct Member<'a, V> {
+    /// Of the key; keys whose tags differ differ.
+    tag: u32,
+    key: Cow<'a, str>,
+    value: V,
+}
+
+impl<'a, V> Member<'a, V> {
+    #[inline]
+    fn new(key: Cow<'a, str>, value: V) -> Self {
+        Self { tag: tag(&key), key, value }
+    }
+}
+
+/// Tells most keys of an object from each other: made of how a key begins, how it ends, and its length.
+#[inline]
+fn tag(key: &str) -> u32 {
+    let bytes = key.as_bytes();
+    let ends = match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => u32::from_le_bytes(*first).rotate_left(11) ^ u32::from_le_bytes(*last),
+        _ => bytes.iter().fold(0, |tag, byte| tag << 8 | u32::from(*byte)),
+    };
+    ends ^ (bytes.len() as u32).rotate_left(23)
+}
 
 /// What became of a [`Members::rename`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +49,11 @@ impl<'a, V> Members<'a, V> {
         Self(Vec::new())
     }
 
+    /// No members, and room for some.
+    pub(crate) fn with_capacity(members: usize) -> Self {
+        Self(Vec::with_capacity(members))
+    }
+
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -34,17 +66,18 @@ impl<'a, V> Members<'a, V> {
 
     /// In their order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &V)> {
-        self.0.iter().map(|(key, value)| (&**key, value))
+        self.0.iter().map(|member| (&*member.key, &member.value))
     }
 
     /// In their order, to be changed.
     pub(crate) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut V)> {
-        self.0.iter_mut().map(|(key, value)| (&**key, value))
+        self.0.iter_mut().map(|member| (&*member.key, &mut member.value))
     }
 
     /// Where `key` stands.
     pub(crate) fn position(&self, key: &str) -> Option<usize> {
-        self.0.iter().position(|(name, _)| name == key)
+        let tag = tag(key);
+        self.0.iter().position(|member| member.tag == tag && member.key == key)
     }
 
     /// Whether there is a member `key`.
@@ -55,12 +88,14 @@ impl<'a, V> Members<'a, V> {
     /// The value of `key`.
     #[cfg(test)]
     pub(crate) fn get(&self, key: &str) -> Option<&V> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+        self.0.get(self.position(key)?).map(|member| &member.value)
     }
 
     /// The value of `key`, to be changed.
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut V> {
-        self.0.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value)
+        let tag = tag(key);
+        let member = self.0.iter_mut().find(|member| member.tag == tag && member.key == key);
+        member.map(|member| &mut member.value)
     }
 
     /// Sets `key` where it stands, or at the end where there is none. The former value, if there was one.
@@ -74,7 +109,7 @@ impl<'a, V> Members<'a, V> {
         match self.get_mut(&key) {
             Some(slot) => Some(std::mem::replace(slot, value)),
             None => {
-                self.0.insert(position.min(self.len()), (key, value));
+                self.0.insert(position.min(self.len()), Member::new(key, value));
                 None
             }
         }
@@ -83,7 +118,7 @@ impl<'a, V> Members<'a, V> {
     /// Takes `key` out; those after it move up.
     pub(crate) fn remove(&mut self, key: &str) -> Option<V> {
         let position = self.position(key)?;
-        Some(self.0.remove(position).1)
+        Some(self.0.remove(position).value)
     }
 
     /// Gives the member `from` another name, in its place.
@@ -96,20 +131,21 @@ impl<'a, V> Members<'a, V> {
         if self.contains(&to) {
             return Renamed::Collides;
         }
-        if let Some((key, _)) = self.0.get_mut(position) {
-            *key = to;
+        if let Some(member) = self.0.get_mut(position) {
+            member.tag = tag(&to);
+            member.key = to;
         }
         Renamed::Done
     }
 
     /// Adds a member whose key the caller knows to be new.
     pub(crate) fn push_distinct(&mut self, key: Cow<'a, str>, value: V) {
-        self.0.push((key, value));
+        self.0.push(Member::new(key, value));
     }
 
     /// Keeps what `keep` says, in its order.
     pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&str, &mut V) -> bool) {
-        self.0.retain_mut(|(key, value)| keep(key, value));
+        self.0.retain_mut(|member| keep(&member.key, &mut member.value));
     }
 }
 
@@ -121,10 +157,22 @@ impl<V> Default for Members<'_, V> {
 
 impl<'a, V> IntoIterator for Members<'a, V> {
     type Item = (Cow<'a, str>, V);
-    type IntoIter = std::vec::IntoIter<Self::Item>;
+    type IntoIter = IntoMembers<'a, V>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        IntoMembers(self.0.into_iter())
+    }
+}
+
+/// Members, in their order.
+#[derive(Debug)]
+pub(crate) struct IntoMembers<'a, V>(std::vec::IntoIter<Member<'a, V>>);
+
+impl<'a, V> Iterator for IntoMembers<'a, V> {
+    type Item = (Cow<'a, str>, V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|member| (member.key, member.value))
     }
 }
 

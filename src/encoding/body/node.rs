@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
+use crate::encoding::body::duplicates::{Classes, FEW};
 use crate::encoding::body::error::{BodyError, Fault};
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::members::Members;
-use crate::encoding::body::raw::{Kind, Raw, View};
+use crate::encoding::body::raw::{Kind, Raw, View, key_twice};
 use crate::encoding::body::writer::Writer;
+
+/// For how many members there is room at once, at most.
+const ROOM: usize = 64;
 
 /// A body that can be changed. What nobody has touched stays [`Raw`] and is copied as it is when the tree is encoded; it is
 /// opened one level at a time, so a chain of ops pays for the paths it names.
@@ -128,7 +132,12 @@ impl<'a> Node<'a> {
 
     /// Its bytes.
     pub(crate) fn to_bytes(&self, limits: Limits) -> Result<Vec<u8>, BodyError> {
-        let mut writer = Writer::new(limits);
+        self.to_bytes_after(Vec::new(), limits)
+    }
+
+    /// Its bytes, after those in `prefix`, which may be empty and have room.
+    pub(crate) fn to_bytes_after(&self, prefix: Vec<u8>, limits: Limits) -> Result<Vec<u8>, BodyError> {
+        let mut writer = Writer::after(prefix, limits);
         self.encode(&mut writer)?;
         writer.finish()
     }
@@ -146,10 +155,19 @@ impl<'a> Node<'a> {
                 Self::Array(elements.map(|element| element.map(Self::Raw)).collect::<Result<_, _>>()?)
             }
             View::Object(entries) => {
-                raw.check_keys()?;
-                let mut members = Members::new();
+                // Most members take more bytes than this; too many for those that do not are made room for as they come.
+                let mut members = Members::with_capacity((raw.bytes().len() / 8).min(ROOM));
+                let (mut classes, mut checked) = (Classes::default(), false);
                 for entry in entries {
                     let (key, value) = entry?;
+                    if !checked && classes.insert(key.as_bytes()) {
+                        if members.len() >= FEW {
+                            raw.check_keys()?;
+                            checked = true;
+                        } else if members.contains(key) {
+                            return Err(key_twice(key.as_bytes()));
+                        }
+                    }
                     members.push_distinct(Cow::Borrowed(key), Self::Raw(value));
                 }
                 Self::Object(members)
