@@ -16,10 +16,9 @@ use crate::storage::commit::guard::guarded;
 use crate::storage::commit::shared::{Shared, SyncState};
 use crate::storage::watermark::{Mark, Watermark};
 
-/// Threads that were released by one sync come back with their next commits within microseconds of each other. Waiting a part
-/// of a sync for them puts them into one sync together with those who wait already, instead of two half-full ones that take turns
-/// (PostgreSQL's `commit_delay`, made adaptive).
-const GATHER_SHARE: u32 = 2;
+/// Threads that were released by one sync come back with their next commits soon after each other. Waiting for them puts them into one
+/// sync together with those who wait already, instead of two half-full ones that take turns (PostgreSQL's `commit_delay`, made adaptive).
+/// That pays as long as it takes less than a sync does, and in any case no longer than this.
 const GATHER_AT_MOST: Duration = Duration::from_millis(5);
 
 /// For how many syncs nobody is waited for after that was in vain so often in a row: 1, 2, 4 ... and at most so many.
@@ -195,7 +194,7 @@ impl Work<'_> {
             state = shared.sync_wanted.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
         if state.wanted > state.synced && !gathering.passes() {
-            let until = Instant::now() + (last.took / GATHER_SHARE).min(GATHER_AT_MOST);
+            let until = Instant::now() + last.took.min(GATHER_AT_MOST);
             while !last.all_are_back(&state) && !state.stop {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {
@@ -204,7 +203,7 @@ impl Work<'_> {
                 state =
                     shared.sync_wanted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
-            gathering.note(last.all_are_back(&state));
+            gathering.note(last.most_are_back(&state));
         }
         shared.poisoned().is_none()
     }
@@ -263,7 +262,16 @@ struct Cycle {
 impl Cycle {
     /// Whether as many have come since as were released.
     fn all_are_back(&self, state: &SyncState) -> bool {
-        state.arrivals.wrapping_sub(self.released_at) >= self.served
+        self.back(state) >= self.served
+    }
+
+    /// Whether half as many have.
+    fn most_are_back(&self, state: &SyncState) -> bool {
+        self.back(state) >= self.served.div_ceil(2)
+    }
+
+    fn back(&self, state: &SyncState) -> u64 {
+        state.arrivals.wrapping_sub(self.released_at)
     }
 }
 
@@ -283,8 +291,8 @@ impl Gathering {
         passes
     }
 
-    fn note(&mut self, all_came: bool) {
-        if all_came {
+    fn note(&mut self, most_came: bool) {
+        if most_came {
             *self = Self::default();
         } else {
             self.passes_left = self.next_passes.max(1);
@@ -320,7 +328,8 @@ mod tests {
     fn all_are_back_when_as_many_have_come_as_were_released() {
         let cycle = Cycle { served: 3, served_up_to: 10, released_at: 12, ..Cycle::default() };
         let arrivals = |arrivals| SyncState { arrivals, ..SyncState::default() };
-        assert!(!cycle.all_are_back(&arrivals(14)));
+        assert!(!cycle.most_are_back(&arrivals(13)));
+        assert!(!cycle.all_are_back(&arrivals(14)) && cycle.most_are_back(&arrivals(14)));
         assert!(cycle.all_are_back(&arrivals(15)));
         assert!(Cycle::default().all_are_back(&arrivals(0)));
     }
