@@ -79,6 +79,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// When it cannot be known to be there.
     fn sync(&self) -> Result<(), BackendError>;
 
+    /// Whether what has been flushed is on the medium already, so that `sync` has nothing to do. The same for as long as the backend lives.
+    fn flush_syncs(&self) -> bool {
+        false
+    }
+
     /// Bytes on the medium, where that can be told.
     fn size_on_disk(&self) -> Option<u64> {
         None
@@ -219,6 +224,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn sync(&self) -> Result<(), BackendError> {
         (**self).sync()
+    }
+
+    fn flush_syncs(&self) -> bool {
+        (**self).flush_syncs()
     }
 
     fn size_on_disk(&self) -> Option<u64> {

@@ -74,6 +74,9 @@ pub(crate) struct Gate {
 struct GateState {
     queue: VecDeque<Arc<Pending>>,
     busy: bool,
+    /// How many have ever queued, and up to where the syncer waits for more.
+    queued_ever: u64,
+    gathers_up_to: u64,
     /// How often somebody has left: as long as this goes on, whoever waits waits for something.
     turns: u64,
     syncer_waits: bool,
@@ -104,6 +107,10 @@ impl Gate {
         let mut state = lock(&self.state);
         if enqueue {
             state.queue.push_back(Arc::clone(pending));
+            state.queued_ever = state.queued_ever.wrapping_add(1);
+            if state.queued_ever == state.gathers_up_to {
+                self.changed.notify_all();
+            }
         }
         let mut give_up_at = Instant::now() + patience;
         let mut turns = state.turns;
@@ -155,6 +162,26 @@ impl Gate {
         state.syncer_waits = false;
         state.busy = true;
         true
+    }
+
+    /// Waits, with the gate held, until so many more have queued than had, or until `until`. Gives how many have.
+    pub(crate) fn gather(&self, more: u64, until: Instant) -> u64 {
+        let mut state = lock(&self.state);
+        let from = state.queued_ever;
+        state.gathers_up_to = from.wrapping_add(more);
+        loop {
+            let came = state.queued_ever.wrapping_sub(from);
+            let left = until.saturating_duration_since(Instant::now());
+            if came >= more || left.is_zero() {
+                return came;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Whether nobody waits for his commit to be made.
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.state).queue.is_empty()
     }
 
     pub(crate) fn leave(&self) {

@@ -1,8 +1,8 @@
 //! The thread that puts commits on the medium.
 //!
 //! A commit that wants to be durable says up to which sequence and waits. One sync serves everybody who waits: flush at the
-//! gate, since sled must not flush and apply at once; then, with the gate open again, the sync itself, which is where
-//! the time goes and which overlaps the next groups.
+//! gate, since sled must not flush and apply at once; then, with the gate open again, the sync itself, which overlaps the next groups. Where a
+//! flush is a sync already, the time goes at the gate, and who comes meanwhile is committed in one group afterwards.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -162,7 +162,7 @@ impl Work<'_> {
     fn run(&self) {
         let (mut last, mut gathering) = (Cycle::default(), Gathering::default());
         while self.wait_for_work(&last, &mut gathering) {
-            match self.sync_once(&last) {
+            match self.sync_once(&last, &mut gathering) {
                 Ok(cycle) => last = cycle,
                 Err((message, error)) => {
                     self.shared.poison(message, error);
@@ -193,7 +193,8 @@ impl Work<'_> {
             }
             state = shared.sync_wanted.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if state.wanted > state.synced && !gathering.passes() {
+        // Otherwise those who wait have been gathered before they were applied.
+        if !self.backend.flush_syncs() && state.wanted > state.synced && !gathering.passes() {
             let until = Instant::now() + last.took.min(GATHER_AT_MOST);
             while !last.all_are_back(&state) && !state.stop {
                 let left = until.saturating_duration_since(Instant::now());
@@ -209,7 +210,11 @@ impl Work<'_> {
     }
 
     /// One flush and one sync.
-    fn sync_once(&self, last: &Cycle) -> Result<Cycle, (&'static str, BackendError)> {
+    fn sync_once(
+        &self,
+        last: &Cycle,
+        gathering: &mut Gathering,
+    ) -> Result<Cycle, (&'static str, BackendError)> {
         let shared = self.shared;
         let began = Instant::now();
         lock(&shared.sync).progress = Some(began);
@@ -224,26 +229,49 @@ impl Work<'_> {
             state.syncing_since = state.unsynced_since.take();
             state.arrivals
         };
-        shared.gate.leave();
-        flushed.map_err(|error| ("a flush failed", error))?;
-        guarded(|| self.backend.sync()).map_err(|error| ("a sync failed", error))?;
+        if let Err(error) = flushed {
+            shared.gate.leave();
+            return Err(("a flush failed", error));
+        }
+        let holds_gate = self.backend.flush_syncs();
+        if !holds_gate {
+            shared.gate.leave();
+            guarded(|| self.backend.sync()).map_err(|error| ("a sync failed", error))?;
+        }
         shared.totals.syncs.fetch_add(1, Ordering::Relaxed);
         if let Some(watermark) = self.watermark {
             let mark = Mark { sequence: meta.sequence, digest: meta.digest.number() };
             // As above: a mark that is not written makes the next open's check weaker, not wrong.
             let _ = watermark.record(mark);
         }
-        let mut state = lock(&shared.sync);
-        state.syncing_since = None;
-        state.progress = Some(Instant::now());
-        state.synced = state.synced.max(meta.sequence);
+        let cycle = {
+            let mut state = lock(&shared.sync);
+            state.syncing_since = None;
+            state.progress = Some(Instant::now());
+            state.synced = state.synced.max(meta.sequence);
+            Cycle {
+                took: began.elapsed(),
+                served: served_up_to.wrapping_sub(last.served_up_to),
+                served_up_to,
+                released_at: state.arrivals,
+            }
+        };
         shared.sync_done.notify_all();
-        Ok(Cycle {
-            took: began.elapsed(),
-            served: served_up_to.wrapping_sub(last.served_up_to),
-            served_up_to,
-            released_at: state.arrivals,
-        })
+        if holds_gate {
+            self.gather_at_gate(&cycle, gathering);
+            shared.gate.leave();
+        }
+        Ok(cycle)
+    }
+
+    /// Waits for those who were just released, so that they are committed in one group with those who queue. Nobody waits who is alone.
+    fn gather_at_gate(&self, cycle: &Cycle, gathering: &mut Gathering) {
+        let gate = &self.shared.gate;
+        let alone = cycle.served == 0 || (cycle.served == 1 && gate.is_idle());
+        if !alone && !gathering.passes() {
+            let came = gate.gather(cycle.served, Instant::now() + cycle.took.min(GATHER_AT_MOST));
+            gathering.note(came >= cycle.served.div_ceil(2));
+        }
     }
 }
 

@@ -187,6 +187,10 @@ impl Backend for SledBackend {
         Ok(())
     }
 
+    fn flush_syncs(&self) -> bool {
+        self.pace.through
+    }
+
     fn size_on_disk(&self) -> Option<u64> {
         self.guarded(|database| database.size_on_disk().map_err(translate)).ok()
     }
