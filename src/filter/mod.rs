@@ -14,7 +14,7 @@ pub(crate) mod projection;
 pub(crate) mod route;
 pub(crate) mod sort;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub(crate) mod tree;
 pub(crate) mod types;
 pub(crate) mod walk;

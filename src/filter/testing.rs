@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::node::Node;
 
-pub(super) fn body(value: &Value) -> Vec<u8> {
+pub(crate) fn body(value: &Value) -> Vec<u8> {
     Node::from_value(value.clone()).unwrap().to_bytes(Limits::default()).unwrap()
 }
 
-pub(super) fn few_values() -> impl Strategy<Value = Value> {
+pub(crate) fn few_values() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
         Just(json!(null)),
         any::<bool>().prop_map(Value::from),
@@ -35,17 +35,17 @@ pub(super) fn few_values() -> impl Strategy<Value = Value> {
 }
 
 /// Objects with members `a`, `b`, `c` and `0`.
-pub(super) fn documents() -> impl Strategy<Value = Value> {
+pub(crate) fn documents() -> impl Strategy<Value = Value> {
     vec(("[abc0]", few_values()), 0..4).prop_map(|members| Value::Object(members.into_iter().collect()))
 }
 
-pub(super) fn paths() -> impl Strategy<Value = String> {
+pub(crate) fn paths() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "a.b", "a.0", "a.b.c", "a.0.b", "a.1", "a.b.0", "0.a"])
         .prop_map(str::to_owned)
 }
 
 /// Filters as documents.
-pub(super) fn filters() -> impl Strategy<Value = Value> {
+pub(crate) fn filters() -> impl Strategy<Value = Value> {
     let value = || few_values();
     let types = prop::sample::select(vec![
         json!("number"),
