@@ -6,25 +6,35 @@ use std::vec;
 
 use crate::encoding::body::raw::Raw;
 use crate::encoding::key::document;
+use crate::encoding::key::id;
 use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
 use crate::filter::sort::SortKeys;
+use crate::index::usable::{Progress, Usable};
 use crate::model::id::DocumentId;
+use crate::query::choice::{Choice, choose};
 use crate::query::explanation::Explanation;
 use crate::query::look::{Look, Looked, Row};
 use crate::query::source::Source;
 use crate::query::spec::{Position, Spec, Unreadable};
+use crate::query::stream::Stream;
 use crate::query::top::Top;
 use crate::storage::backend::Direction;
 use crate::stored::scan::Scan;
 
 /// What an error costs that is kept until sorted results begin; an estimate.
 const KEPT_ERROR: usize = 512;
+/// What an id costs that is kept until all are known; an estimate.
+const KEPT_ID: usize = 48;
 
-/// The rows of a query in their order, of one state of the store. Memory: one page; and where rows are sorted, what the spec allows.
+/// The rows of a query in their order, of one state of the store. Memory: one page; and where rows are sorted, or led to by an index that has them in another
+/// order, what the spec allows.
 #[derive(Debug)]
 pub(crate) struct Rows {
     look: Look,
     spec: Spec,
+    choice: Option<Choice>,
+    notes: Vec<String>,
     stage: Stage,
     /// How many rows are still to be passed over, and to be given.
     to_skip: u64,
@@ -36,12 +46,32 @@ enum Stage {
     Unused,
     /// In the order of ids.
     Scanning(Scan),
+    /// What an index leads to, in the order of ids; then what it has not reached.
+    Fetching {
+        ids: vec::IntoIter<DocumentId>,
+        tail: Option<Scan>,
+    },
+    /// What an index has in the order asked for; then, or between, what it has not reached.
+    Streaming(Box<Streaming>),
     /// What cannot be read; then what has been sorted.
     Sorted {
         unreadable: vec::IntoIter<Error>,
         positions: vec::IntoIter<Position>,
     },
     Ended,
+}
+
+#[derive(Debug)]
+struct Streaming {
+    stream: Stream,
+    /// The first of the stream that has not been given.
+    row: Option<(Position, Row)>,
+    ended: bool,
+    unreadable: vec::IntoIter<Error>,
+    /// What the index has not reached, sorted.
+    tail: std::iter::Peekable<vec::IntoIter<Position>>,
+    /// The same, in the order of ids.
+    scan: Option<Scan>,
 }
 
 /// What comes next.
@@ -51,10 +81,12 @@ enum Item {
 }
 
 impl Rows {
-    pub(crate) fn new(source: Source, spec: Spec) -> Self {
+    /// `usable`: the indexes there are.
+    pub(crate) fn new(source: Source, spec: Spec, usable: Vec<Usable>) -> Result<Self, Error> {
         let look = Look::new(source, spec.condition.clone());
         let (to_skip, to_give) = (spec.skip, spec.limit.unwrap_or(u64::MAX));
-        Self { look, spec, stage: Stage::Unused, to_skip, to_give }
+        let (choice, notes) = choose(&spec, usable)?;
+        Ok(Self { look, spec, choice, notes, stage: Stage::Unused, to_skip, to_give })
     }
 
     /// Counts from now on in how many documents there is something at each path of the filter.
@@ -68,14 +100,14 @@ impl Rows {
     }
 
     /// What has been done, with what that has cost.
-    pub(crate) fn explanation(&self, time: Duration) -> Explanation {
+    pub(crate) fn explanation(self, time: Duration) -> Explanation {
         let tally = &self.look.tally;
         let paths = self.look.watched().iter().map(|route| route.path().to_string());
+        let in_order = self.choice.as_ref().is_some_and(|choice| choice.way.in_order.is_some());
         Explanation {
-            plan: "scan".to_owned(),
-            index: None,
-            sorted: !self.spec.sort.is_empty(),
-            notes: Vec::new(),
+            plan: self.choice.as_ref().map_or_else(|| "scan".to_owned(), Choice::plan),
+            index: self.choice.as_ref().map(Choice::used),
+            sorted: !self.spec.sort.is_empty() && !in_order,
             keys_examined: tally.keys,
             documents_examined: tally.documents,
             documents_upcast: tally.upcast,
@@ -83,12 +115,45 @@ impl Rows {
             documents_returned: tally.rows,
             paths: paths.zip(tally.paths.iter().copied()).collect(),
             time,
+            notes: self.notes,
         }
     }
 
     /// How many documents have been left out because they could not be read.
     pub(crate) fn skipped(&self) -> u64 {
         if self.spec.unreadable == Unreadable::Skip { self.look.tally.unreadable } else { 0 }
+    }
+
+    /// How many rows there are. Where an index holds those that are meant and no others, its entries are counted, and no document is read.
+    ///
+    /// `all_seen`: the handle sees whatever is in the index.
+    pub(crate) fn count(mut self, all_seen: impl Fn(&Usable) -> bool) -> Result<u64, Error> {
+        let mut count = 0_u64;
+        let covers = |choice: &&Choice| choice.way.covers && all_seen(&choice.usable);
+        if let Some(choice) = self.choice.as_ref().filter(covers)
+            && self.spec.after.is_none()
+        {
+            let held = self.look.source.held.clone();
+            let mut stream = Stream::new(held, choice.usable.clone(), &choice.way, Direction::Forward);
+            while stream.next()?.is_some() {
+                count = count.saturating_add(1);
+            }
+            if let Some(mut tail) = self.tail()? {
+                while let Some(item) = next_of(&mut tail, &mut self.look)? {
+                    match item {
+                        Item::Row(_) => count = count.saturating_add(1),
+                        Item::Unreadable(_) if self.spec.unreadable == Unreadable::Skip => {}
+                        Item::Unreadable(error) => return Err(error),
+                    }
+                }
+            }
+            return Ok(count.saturating_sub(self.spec.skip).min(self.spec.limit.unwrap_or(u64::MAX)));
+        }
+        while let Some(row) = self.next() {
+            row?;
+            count = count.saturating_add(1);
+        }
+        Ok(count)
     }
 
     /// The next row. After an error there is none, unless it is about one document and the spec says that such are yielded.
@@ -132,6 +197,15 @@ impl Rows {
         match &mut self.stage {
             Stage::Unused | Stage::Ended => Ok(None),
             Stage::Scanning(scan) => next_of(scan, &mut self.look),
+            Stage::Fetching { ids, tail } => {
+                for id in ids {
+                    if let Some(item) = fetched(id, &mut self.look)? {
+                        return Ok(Some(item));
+                    }
+                }
+                tail.as_mut().map_or(Ok(None), |tail| next_of(tail, &mut self.look))
+            }
+            Stage::Streaming(streaming) => streaming.item(&mut self.look, &self.spec),
             Stage::Sorted { unreadable, positions } => {
                 if let Some(error) = unreadable.next() {
                     return Ok(Some(Item::Unreadable(error)));
@@ -147,33 +221,176 @@ impl Rows {
     }
 
     fn begin(&mut self) -> Result<Stage, Error> {
+        let Some(choice) = &self.choice else { return self.begin_scan() };
+        let Some(direction) = choice.way.in_order else {
+            let Some(ids) = self.ids()? else {
+                self.notes
+                    .push("the index leads to more documents than a sort may hold: scanned instead".into());
+                self.choice = None;
+                return self.begin_scan();
+            };
+            let tail = self.tail()?;
+            return if self.spec.sort.is_empty() {
+                Ok(Stage::Fetching { ids: ids.into_iter(), tail })
+            } else {
+                self.sorted(ids, tail)
+            };
+        };
+        let mut stream =
+            Stream::new(self.look.source.held.clone(), choice.usable.clone(), &choice.way, direction);
+        let by_id = self.spec.sort.is_empty();
+        if let (Some(after), Some(fixed)) = (&self.spec.after, &choice.way.fixed) {
+            let mut values = fixed.clone();
+            match direction {
+                Direction::Forward if by_id => id::write(&after.id, &mut values)?,
+                Direction::Forward => values.extend_from_slice(&after.values),
+                Direction::Backward => values.extend(after.values.iter().map(|byte| !byte)),
+            }
+            stream.seek(&values);
+        }
+        let mut streaming = Streaming {
+            stream,
+            row: None,
+            ended: false,
+            unreadable: Vec::new().into_iter(),
+            tail: Vec::new().into_iter().peekable(),
+            scan: None,
+        };
+        if by_id {
+            streaming.scan = self.tail()?;
+        } else if let Some(mut tail) = self.tail()? {
+            let mut sorter = Sorter::new(&self.spec);
+            while let Some(item) = next_of(&mut tail, &mut self.look)? {
+                if !sorter.take(item, &self.spec)? {
+                    break;
+                }
+            }
+            streaming.unreadable = sorter.unreadable.into_iter();
+            streaming.tail = sorter.top.into_sorted().into_iter().peekable();
+        }
+        Ok(Stage::Streaming(Box::new(streaming)))
+    }
+
+    fn begin_scan(&mut self) -> Result<Stage, Error> {
         if self.spec.sort.is_empty() {
             let after = self.spec.after.as_ref().map(|after| &after.id);
             return Ok(Stage::Scanning(self.scan(after.map_or(Bound::Unbounded, Bound::Excluded))?));
         }
-        let wanted = self.spec.limit.map(|limit| limit.saturating_add(self.spec.skip));
-        let wanted = wanted.map(|wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
-        let mut sorter = Sorter {
-            top: Top::new(wanted, self.spec.sort_limit),
-            unreadable: Vec::new(),
-            policy: self.spec.unreadable,
-        };
-        let mut scan = self.scan(Bound::Unbounded)?;
-        while let Some(item) = next_of(&mut scan, &mut self.look)? {
-            if !sorter.take(item, &self.spec.sort, self.spec.after.as_ref())? {
+        let scan = self.scan(Bound::Unbounded)?;
+        self.sorted(Vec::new(), Some(scan))
+    }
+
+    /// What `ids` and `scan` lead to, sorted.
+    fn sorted(&mut self, ids: Vec<DocumentId>, scan: Option<Scan>) -> Result<Stage, Error> {
+        let mut sorter = Sorter::new(&self.spec);
+        sorter.top.keep(ids.len().saturating_mul(KEPT_ID))?;
+        let mut more = true;
+        for id in ids {
+            if let Some(item) = fetched(id, &mut self.look)? {
+                more = sorter.take(item, &self.spec)?;
+            }
+            if !more {
                 break;
             }
         }
-        Ok(Stage::Sorted {
-            unreadable: sorter.unreadable.into_iter(),
-            positions: sorter.top.into_sorted().into_iter(),
-        })
+        if let Some(mut scan) = scan {
+            while more && let Some(item) = next_of(&mut scan, &mut self.look)? {
+                more = sorter.take(item, &self.spec)?;
+            }
+        }
+        let positions = sorter.top.into_sorted().into_iter();
+        Ok(Stage::Sorted { unreadable: sorter.unreadable.into_iter(), positions })
+    }
+
+    /// The ids that the index leads to, in their order; `None` where they are too many.
+    fn ids(&mut self) -> Result<Option<Vec<DocumentId>>, Error> {
+        let Some(choice) = &self.choice else { return Ok(None) };
+        let held = self.look.source.held.clone();
+        let mut stream = Stream::new(held, choice.usable.clone(), &choice.way, Direction::Forward);
+        let after = self.spec.after.as_ref().filter(|_| self.spec.sort.is_empty()).map(|after| &after.id);
+        let (mut ids, mut texts) = (Vec::new(), 0_usize);
+        while let Some(entry) = stream.next()? {
+            if after.is_none_or(|after| entry.id > *after) {
+                texts = texts.saturating_add(entry.id.as_text().map_or(0, str::len));
+                ids.push(entry.id);
+            }
+            if ids.len().saturating_mul(KEPT_ID).saturating_add(texts) > self.spec.sort_limit {
+                // A document of many entries is one.
+                ids.sort_unstable();
+                ids.dedup();
+                if ids.len().saturating_mul(KEPT_ID).saturating_add(texts) > self.spec.sort_limit / 2 {
+                    self.look.tally.keys += stream.keys;
+                    return Ok(None);
+                }
+            }
+        }
+        self.look.tally.keys += stream.keys;
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(Some(ids))
+    }
+
+    /// The documents that the index does not speak for; none where it does for all.
+    fn tail(&self) -> Result<Option<Scan>, Error> {
+        let Some(Choice { usable, .. }) = &self.choice else { return Ok(None) };
+        let Progress::Building { frontier } = &usable.progress else { return Ok(None) };
+        let after = self.spec.after.as_ref().filter(|_| self.spec.sort.is_empty()).map(|after| &after.id);
+        let from = frontier.as_ref().max(after);
+        self.scan(from.map_or(Bound::Unbounded, Bound::Excluded)).map(Some)
     }
 
     fn scan(&self, from: Bound<&DocumentId>) -> Result<Scan, Error> {
         let source = &self.look.source;
         let span = document::id_span(source.collection, from, Bound::Unbounded)?;
         Scan::new(source.held.clone(), span, Direction::Forward)
+    }
+}
+
+impl Streaming {
+    fn item(&mut self, look: &mut Look, spec: &Spec) -> Result<Option<Item>, Error> {
+        if let Some(error) = self.unreadable.next() {
+            return Ok(Some(Item::Unreadable(error)));
+        }
+        while self.row.is_none() && !self.ended {
+            let before = self.stream.keys;
+            let entry = self.stream.next()?;
+            look.tally.keys += self.stream.keys - before;
+            let Some(entry) = entry else {
+                self.ended = true;
+                break;
+            };
+            // Without a sort the cursor is an id, and so is the order.
+            let by_id = spec.sort.is_empty();
+            if by_id && spec.after.as_ref().is_some_and(|after| entry.id <= after.id) {
+                continue;
+            }
+            match fetched(entry.id, look)? {
+                Some(Item::Row(row)) => {
+                    let position = position(&row, &spec.sort)?;
+                    if by_id || spec.after.as_ref().is_none_or(|after| position > *after) {
+                        self.row = Some((position, row));
+                    }
+                }
+                Some(unreadable) => return Ok(Some(unreadable)),
+                None => {}
+            }
+        }
+        let earlier = match (&self.row, self.tail.peek()) {
+            (Some((position, _)), Some(other)) => other < position,
+            (_, other) => other.is_some(),
+        };
+        if earlier {
+            if let Some(position) = self.tail.next()
+                && let Some(row) = look.again(position.id)?
+            {
+                return Ok(Some(Item::Row(row)));
+            }
+            return self.item(look, spec);
+        }
+        if let Some((_, row)) = self.row.take() {
+            return Ok(Some(Item::Row(row)));
+        }
+        self.scan.as_mut().map_or(Ok(None), |scan| next_of(scan, look))
     }
 }
 
@@ -189,31 +406,53 @@ fn next_of(scan: &mut Scan, look: &mut Look) -> Result<Option<Item>, Error> {
     Ok(None)
 }
 
+/// A document that an index leads to, if it is meant or cannot be read.
+fn fetched(id: DocumentId, look: &mut Look) -> Result<Option<Item>, Error> {
+    let record = match look.source.fetch(&id) {
+        Ok(Some(record)) => Ok(record),
+        // An entry without its document is damage, which `verify` reports; there is nothing to give.
+        Ok(None) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Err(error),
+        Err(error) => return Err(error),
+    };
+    Ok(match look.record(id, record) {
+        Looked::At(row) => Some(Item::Row(row)),
+        Looked::Past => None,
+        Looked::Unreadable(error) => Some(Item::Unreadable(error)),
+    })
+}
+
 /// Rows on their way into an order.
 struct Sorter {
     top: Top,
     unreadable: Vec<Error>,
-    policy: Unreadable,
 }
 
 impl Sorter {
+    fn new(spec: &Spec) -> Self {
+        let wanted = spec.limit.map(|limit| limit.saturating_add(spec.skip));
+        let wanted = wanted.map(|wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
+        Self { top: Top::new(wanted, spec.sort_limit), unreadable: Vec::new() }
+    }
+
     /// Takes one in; whether more are wanted.
-    fn take(&mut self, item: Item, sort: &SortKeys, after: Option<&Position>) -> Result<bool, Error> {
+    fn take(&mut self, item: Item, spec: &Spec) -> Result<bool, Error> {
+        let after = spec.after.as_ref();
         match item {
             Item::Row(row) => {
-                let position = position(&row, sort)?;
+                let position = position(&row, &spec.sort)?;
                 if after.is_none_or(|after| position > *after) {
                     self.top.push(position)?;
                 }
                 Ok(true)
             }
+            Item::Unreadable(_) if spec.unreadable == Unreadable::Skip => Ok(true),
             // Those who go on from a cursor have been told of it before.
-            Item::Unreadable(_) if self.policy == Unreadable::Skip => Ok(true),
-            Item::Unreadable(_) if self.policy == Unreadable::Yield && after.is_some() => Ok(true),
+            Item::Unreadable(_) if spec.unreadable == Unreadable::Yield && after.is_some() => Ok(true),
             Item::Unreadable(error) => {
                 self.top.keep(KEPT_ERROR)?;
                 self.unreadable.push(error);
-                Ok(self.policy == Unreadable::Yield)
+                Ok(spec.unreadable == Unreadable::Yield)
             }
         }
     }

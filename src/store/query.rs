@@ -18,6 +18,7 @@ use crate::filter::filter::Filter;
 use crate::filter::projection::Projection;
 use crate::filter::route::Route;
 use crate::filter::sort::{SortKey, SortKeys};
+use crate::index::usable::{Seen, Usable};
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::query::cursor::{Cursor, Shape};
@@ -188,13 +189,9 @@ impl<T> Query<T> {
         if unsorted.sort.is_ok() && unsorted.after.is_none() {
             unsorted.sort = Ok(SortKeys::default());
         }
-        let mut rows = self.rows(&unsorted)?;
-        let mut count = 0;
-        while let Some(row) = rows.next() {
-            row.map_err(|error| self.named(error))?;
-            count += 1;
-        }
-        Ok(count)
+        let untyped = self.collection.kind.is_none();
+        let all_seen = |usable: &Usable| untyped || usable.generation.kinds.len() == 1;
+        self.rows(&unsorted)?.count(all_seen).map_err(|error| self.named(error))
     }
 
     /// Whether there is any. Stops at the first.
@@ -247,11 +244,26 @@ impl<T> Query<T> {
                 Some(cursor.position.clone())
             }
         };
+        let usable = self.usable(&held)?;
         let eyes = Arc::new(self.collection.read_as::<()>());
         let limits = self.collection.inner.limits;
         let source = Source { held, collection: self.collection.number, limits, eyes };
         let Asked { skip, limit, unreadable, sort_limit, .. } = *asked;
-        Ok(Rows::new(source, Spec { condition, sort, skip, limit, after, unreadable, sort_limit }))
+        Rows::new(source, Spec { condition, sort, skip, limit, after, unreadable, sort_limit }, usable)
+    }
+
+    /// The indexes that are right for this handle.
+    fn usable(&self, held: &Held) -> Result<Vec<Usable>> {
+        let indexes = &self.collection.inner.indexes;
+        // In a transaction an untyped handle would have to answer for there being no other kinds, and would conflict with every insert.
+        if indexes.of(self.collection.number).is_empty()
+            || (self.collection.kind.is_none() && held.is_transaction())
+        {
+            return Ok(Vec::new());
+        }
+        let seen = self.collection.seen(held)?;
+        let seen: Vec<_> = seen.into_iter().map(|(kind, stamp)| Seen { kind, stamp }).collect();
+        indexes.usable(held, self.collection.number, &seen)
     }
 
     fn check(&self, cursor: &Cursor, asked: &Asked, held: &Held) -> Result<()> {

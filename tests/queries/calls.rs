@@ -199,10 +199,13 @@ fn explain_tells_what_was_looked_at() {
     assert!(explained.to_string().contains("path \"dya\": seen in 0 documents"), "{explained}");
     assert_eq!(explained.to_json()["documents_returned"], 2);
 
-    let (_store, mixed) = cases::stored(&[
-        cases::Written { schema_version: 1, value: json!({"x": 1}) },
-        cases::Written { schema_version: 3, value: json!({"a": 1, "c": 2}) },
-    ]);
+    let (_store, mixed) = cases::stored(
+        &[
+            cases::Written { schema_version: 1, value: json!({"x": 1}) },
+            cases::Written { schema_version: 3, value: json!({"a": 1, "c": 2}) },
+        ],
+        &[],
+    );
     let explained = mixed.find(field("a").eq(1)).explain().unwrap();
     assert_eq!((explained.documents_upcast, explained.documents_returned), (1, 2));
 }

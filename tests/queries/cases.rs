@@ -1,6 +1,6 @@
 //! Documents of several schema versions, and what to ask of them.
 
-use pivotdb::{Collection, Evolution, Op, Store};
+use pivotdb::{Collection, ErrorKind, Evolution, Index, Op, Store};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub(crate) fn evolution(schema_version: u32) -> Evolution {
         evolution = evolution.step("x is called a", [Op::rename("x", "a")]);
     }
     if schema_version >= 3 {
-        evolution = evolution.step("there is a c", [Op::add("c", json!([1, 2]))]);
+        evolution = evolution.step("there is a c", [Op::add("c", json!(2))]);
     }
     evolution
 }
@@ -42,21 +42,24 @@ pub(crate) fn migrated(written: &Written) -> Value {
         members.insert("a".into(), x);
     }
     if written.schema_version < 3 {
-        members.insert("c".into(), json!([1, 2]));
+        members.insert("c".into(), json!(2));
     }
     value
 }
 
-pub(crate) fn values() -> impl Strategy<Value = Value> {
-    let scalar = prop_oneof![
+fn scalars() -> impl Strategy<Value = Value> {
+    prop_oneof![
         1 => Just(json!(null)),
         1 => any::<bool>().prop_map(Value::from),
-        4 => (-1..4_i64).prop_map(Value::from),
+        6 => (-1..4_i64).prop_map(Value::from),
         1 => (-1..4_i64).prop_map(|n| json!(n as f64 + 0.5)),
         1 => (0..3_i64).prop_map(|n| json!(n as f64)),
         2 => "[ab]{0,2}".prop_map(Value::from),
-    ];
-    scalar.prop_recursive(2, 8, 3, |inner| {
+    ]
+}
+
+pub(crate) fn values() -> impl Strategy<Value = Value> {
+    scalars().prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
             2 => vec(inner.clone(), 0..4).prop_map(Value::from),
             2 => vec(("[ab]", inner), 0..3).prop_map(|members| Value::Object(members.into_iter().collect())),
@@ -64,12 +67,17 @@ pub(crate) fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Half of the collections without lists and objects, since indexes can do more for those.
 pub(crate) fn documents() -> impl Strategy<Value = Vec<Written>> {
+    prop_oneof![documents_of(scalars().boxed()), documents_of(values().boxed())]
+}
+
+fn documents_of(values: BoxedStrategy<Value>) -> impl Strategy<Value = Vec<Written>> {
     let document = (
         1..=3_u32,
-        proptest::option::weighted(0.9, values()),
-        proptest::option::weighted(0.8, values()),
-        values(),
+        proptest::option::weighted(0.9, values.clone()),
+        proptest::option::weighted(0.8, values.clone()),
+        values,
     );
     let document = document.prop_map(|(schema_version, a, b, c)| {
         let mut members = serde_json::Map::new();
@@ -94,7 +102,7 @@ fn paths() -> impl Strategy<Value = String> {
 
 /// What filters compare with: mostly what documents hold.
 fn operands() -> impl Strategy<Value = Value> {
-    prop_oneof![6 => (-1..4_i64).prop_map(Value::from), 2 => Just(json!(null)), 2 => "[ab]".prop_map(Value::from), 3 => values()]
+    prop_oneof![6 => (-1..4_i64).prop_map(Value::from), 2 => Just(json!(null)), 2 => "[ab]".prop_map(Value::from), 1 => values()]
 }
 
 pub(crate) fn filters() -> impl Strategy<Value = Value> {
@@ -133,7 +141,8 @@ pub(crate) fn filters() -> impl Strategy<Value = Value> {
 pub(crate) fn asked() -> impl Strategy<Value = Asked> {
     let sort = prop_oneof![
         2 => Just(Vec::new()),
-        3 => (paths(), any::<bool>()).prop_map(|key| vec![key]),
+        4 => (proptest::sample::select(vec!["a", "b", "c"]), any::<bool>()).prop_map(|(path, down)| vec![(path.to_owned(), down)]),
+        1 => (paths(), any::<bool>()).prop_map(|key| vec![key]),
         // Paths that share no list.
         2 => (proptest::sample::select(vec!["a", "a.b"]), any::<bool>(), proptest::sample::select(vec!["b", "c", "b.a"]), any::<bool>())
             .prop_map(|(one, down, other, other_down)| vec![(one.to_owned(), down), (other.to_owned(), other_down)]),
@@ -142,18 +151,76 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
         .prop_map(|(filter, sort, skip, limit)| Asked { filter, sort, skip, limit })
 }
 
+/// An index, and when it is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Indexed {
+    pub(crate) paths: Vec<(String, bool)>,
+    pub(crate) sparse: bool,
+    /// By the program of this schema version, before it writes; 4: by the newest, after everything has been written.
+    pub(crate) before: u32,
+}
+
+impl Indexed {
+    fn index(&self, number: usize) -> Index {
+        let mut paths = self.paths.iter().map(|(path, descending)| {
+            let path = if self.before == 1 { path.replacen('a', "x", 1) } else { path.clone() };
+            (path, *descending)
+        });
+        let (first, descending) = paths.next().expect("a path");
+        let mut index = if descending { Index::descending(first) } else { Index::on(first) };
+        for (path, descending) in paths {
+            index = if descending { index.and_descending(path) } else { index.and(path) };
+        }
+        let index = if self.sparse { index.sparse() } else { index };
+        index.named(&format!("index {number}"))
+    }
+}
+
+pub(crate) fn indexes() -> impl Strategy<Value = Vec<Indexed>> {
+    let path = || {
+        (
+            proptest::sample::select(vec!["a", "a", "b", "b", "c", "a.b", "b.a"]).prop_map(str::to_owned),
+            any::<bool>(),
+        )
+    };
+    let index = (prop_oneof![2 => vec(path(), 1), 1 => vec(path(), 2)], any::<bool>(), 1..=4_u32).prop_map(
+        |(mut paths, sparse, before)| {
+            paths.dedup_by(|one, other| one.0 == other.0);
+            Indexed { paths, sparse: sparse && before % 2 == 0, before }
+        },
+    );
+    vec(index, 1..5)
+}
+
 /// A store in memory with these documents, their ids in the order of the list, each written by a program of its schema version; and the collection
-/// as the newest program sees it.
-pub(crate) fn stored(documents: &[Written]) -> (Store, Collection<Value>) {
-    let store = Store::memory().unwrap();
+/// as the newest program sees it. Indexes that a document does not suit are not there.
+pub(crate) fn stored(documents: &[Written], indexes: &[Indexed]) -> (Store, Collection<Value>) {
+    let store = Store::builder().background(false).memory().unwrap();
     for schema_version in 1..=3 {
         let collection = store.documents("c").unwrap();
         collection.evolve(evolution(schema_version)).unwrap();
         let program = store.collection_with::<Value>("c", "c", &evolution(schema_version)).unwrap();
+        let create = |before| {
+            for (number, index) in indexes.iter().enumerate().filter(|(_, index)| index.before == before) {
+                // Unsuitable, where lists are at several paths.
+                let _ = program.create_index(&index.index(number));
+            }
+        };
+        create(schema_version);
         for (id, written) in documents.iter().enumerate() {
             if written.schema_version == schema_version {
-                program.insert_with_id(id as u64, &written.value).unwrap();
+                if let Err(error) = program.insert_with_id(id as u64, &written.value) {
+                    // One that an index does not take: without the indexes it is taken.
+                    assert_eq!(error.kind(), ErrorKind::NotIndexable, "{error}");
+                    for index in program.indexes().unwrap() {
+                        program.drop_index(&index.name).unwrap();
+                    }
+                    program.insert_with_id(id as u64, &written.value).unwrap();
+                }
             }
+        }
+        if schema_version == 3 {
+            create(4);
         }
     }
     let collection = store.collection_with::<Value>("c", "c", &evolution(3)).unwrap();
