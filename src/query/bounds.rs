@@ -64,6 +64,13 @@ impl Bounds {
         Self::new(intervals, self.exact && other.exact)
     }
 
+    /// Whether `other` has nothing that is not in these.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        other.intervals.iter().all(|inner| {
+            self.intervals.iter().any(|outer| outer.start <= inner.start && inner.end <= outer.end)
+        })
+    }
+
     /// Whether there is one key alone in them.
     pub(crate) fn is_one_point(&self) -> bool {
         matches!(self.intervals.as_slice(), [only] if only.point)

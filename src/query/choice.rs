@@ -52,6 +52,7 @@ fn candidate(usable: &Usable) -> Candidate {
         components: components.collect(),
         sparse: definition.sparse,
         unique: definition.unique,
+        partial: definition.partial.as_ref().map(|partial| partial.condition.clone()),
         cut: usable.may_be_cut(),
     }
 }
