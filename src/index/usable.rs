@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::encoding::body::raw::Raw;
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::Span;
 use crate::error::error::Error;
 use crate::filter::route::Route;
-use crate::index::extract::extract;
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
 use crate::index::indexes::{Indexes, status};
@@ -50,14 +48,6 @@ impl Usable {
     /// Whether some values are, or have been, too long for their keys: then entries are in order only as far as keys reach.
     pub(crate) fn may_be_cut(&self) -> bool {
         self.flags.contains(Flags::CUT)
-    }
-
-    /// The values of all entries that a body in the query's shape has; in order, none twice.
-    pub(crate) fn values_of(&self, body: Raw<'_>) -> Result<Vec<Vec<u8>>, Error> {
-        let extracted = extract(&self.generation.definition, &self.routes, body)?;
-        let mut values: Vec<_> = extracted.parts.into_iter().map(|part| part.values).collect();
-        values.dedup();
-        Ok(values)
     }
 }
 

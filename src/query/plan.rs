@@ -33,11 +33,14 @@ pub(crate) struct Component {
     pub(crate) lists: bool,
 }
 
+/// From (included), to (excluded; `None`: to the last).
+pub(crate) type Range = (Vec<u8>, Option<Vec<u8>>);
+
 /// What to read of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Way {
-    /// Of the concatenated values in entries: from (included), to (excluded; `None`: to the last). Ascending, disjoint.
-    pub(crate) ranges: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Of the concatenated values in entries. Ascending, disjoint.
+    pub(crate) ranges: Vec<Range>,
     /// The direction in which entries are in the order asked for: of the sort values, and where there are none, of ids.
     pub(crate) in_order: Option<Direction>,
     /// How many bytes all ranges begin with, before those that are in order; `None` if a sort value is among them.
@@ -188,7 +191,7 @@ fn of_component(
 }
 
 /// The ranges of entries; and whether they hold more than the bounds say.
-fn ranges(index: &Candidate, bounded: &[Bounds]) -> (Vec<(Vec<u8>, Option<Vec<u8>>)>, bool) {
+fn ranges(index: &Candidate, bounded: &[Bounds]) -> (Vec<Range>, bool) {
     if bounded.is_empty() {
         return (vec![(Vec::new(), None)], false);
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::error::error::Error;
 use crate::index::usable::{Entries, Entry, Usable};
 use crate::query::bounds::successor;
-use crate::query::plan::Way;
+use crate::query::plan::{Range, Way};
 use crate::storage::backend::Direction;
 use crate::stored::state::Held;
 
@@ -18,7 +18,7 @@ pub(crate) struct Stream {
     held: Held,
     usable: Usable,
     /// Those still to come, the next one first.
-    ranges: VecDeque<(Vec<u8>, Option<Vec<u8>>)>,
+    ranges: VecDeque<Range>,
     direction: Direction,
     current: Option<Entries>,
     /// Where the current range starts.

@@ -208,15 +208,15 @@ pub(crate) fn stored(documents: &[Written], indexes: &[Indexed]) -> (Store, Coll
         };
         create(schema_version);
         for (id, written) in documents.iter().enumerate() {
-            if written.schema_version == schema_version {
-                if let Err(error) = program.insert_with_id(id as u64, &written.value) {
-                    // One that an index does not take: without the indexes it is taken.
-                    assert_eq!(error.kind(), ErrorKind::NotIndexable, "{error}");
-                    for index in program.indexes().unwrap() {
-                        program.drop_index(&index.name).unwrap();
-                    }
-                    program.insert_with_id(id as u64, &written.value).unwrap();
+            if written.schema_version == schema_version
+                && let Err(error) = program.insert_with_id(id as u64, &written.value)
+            {
+                // One that an index does not take: without the indexes it is taken.
+                assert_eq!(error.kind(), ErrorKind::NotIndexable, "{error}");
+                for index in program.indexes().unwrap() {
+                    program.drop_index(&index.name).unwrap();
                 }
+                program.insert_with_id(id as u64, &written.value).unwrap();
             }
         }
         if schema_version == 3 {

@@ -123,8 +123,8 @@ fn check(
     Ok(())
 }
 
-fn run(flaw: Flaw, cases: u32) -> (Counts, Result<(), TestError<Case>>) {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+fn run(flaw: Flaw, cases: u32, shrinks: u32) -> (Counts, Result<(), TestError<Case>>) {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: shrinks, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let counts = Counts::default();
     let result = runner.run(&self::cases(), |case| check(&Oracle(flaw), &case, &counts));
@@ -184,7 +184,7 @@ fn say(line: &str) {
 #[test]
 fn answers_are_the_oracles() {
     let cases = number_of_cases();
-    let (counts, result) = run(Flaw::None, cases);
+    let (counts, result) = run(Flaw::None, cases, 200);
     let Counts { selective, indexed, ordered, .. } = &counts;
     let (selective, indexed, ordered) = (selective.get(), indexed.get(), ordered.get());
     say(&format!(
@@ -200,7 +200,7 @@ fn answers_are_the_oracles() {
 #[test]
 fn a_broken_rule_is_found() {
     for flaw in [Flaw::MissingIsNotNull, Flaw::ListsAreOpaque, Flaw::TypesCompare, Flaw::LeastForDescending] {
-        let (_, result) = run(flaw, 600);
+        let (_, result) = run(flaw, 600, 0);
         assert!(matches!(result, Err(TestError::Fail(..))), "{flaw:?} was not found");
     }
 }
