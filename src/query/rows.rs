@@ -375,17 +375,11 @@ impl Streaming {
                 None => {}
             }
         }
-        let earlier = match (&self.row, self.tail.peek()) {
-            (Some((position, _)), Some(other)) => other < position,
-            (_, other) => other.is_some(),
-        };
-        if earlier {
-            if let Some(position) = self.tail.next()
-                && let Some(row) = look.again(position.id)?
-            {
+        let row = self.row.as_ref().map(|(position, _)| position);
+        while let Some(position) = self.tail.next_if(|other| row.is_none_or(|row| other < row)) {
+            if let Some(row) = look.again(position.id)? {
                 return Ok(Some(Item::Row(row)));
             }
-            return self.item(look, spec);
         }
         if let Some((_, row)) = self.row.take() {
             return Ok(Some(Item::Row(row)));

@@ -18,6 +18,7 @@ use crate::filter::filter::Filter;
 use crate::filter::projection::Projection;
 use crate::filter::route::Route;
 use crate::filter::sort::{SortKey, SortKeys};
+use crate::index::impact::Impact;
 use crate::index::usable::{Seen, Usable};
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
@@ -270,13 +271,30 @@ impl<T> Query<T> {
         if cursor.asked != asked.digest()? {
             return Err(Error::new(ErrorKind::InvalidCursor, "the cursor belongs to another query"));
         }
-        if cursor.shape != self.shape(held)? {
+        let shape = self.shape(held)?;
+        if cursor.shape != shape && !self.is_untouched(cursor.shape, shape, asked)? {
             return Err(Error::new(
                 ErrorKind::CursorStale,
                 "a step has come since the cursor was made, and what it was made of has another shape",
             ));
         }
         Ok(())
+    }
+
+    /// Whether the steps between two shapes do nothing at the paths of the query.
+    fn is_untouched(&self, one: Shape, other: Shape, asked: &Asked) -> Result<bool> {
+        let (Some(kind), Shape::Of(one), Shape::Of(other)) = (&self.collection.kind, one, other) else {
+            return Ok(false);
+        };
+        let Some(steps) = kind.ascent(one, other).or_else(|| kind.ascent(other, one)) else {
+            return Ok(false);
+        };
+        let mut routes = Vec::new();
+        asked.filter.condition()?.routes(&mut routes);
+        let sort = asked.sort.clone()?;
+        let sorted = sort.iter().map(|key| key.route.path().clone());
+        let paths: Vec<_> = routes.into_iter().map(|route| route.path().clone()).chain(sorted).collect();
+        Ok(Impact::of(&paths, &steps) == Impact::Untouched)
     }
 
     /// The shape that the query's paths are those of.

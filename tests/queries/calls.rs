@@ -1,6 +1,8 @@
 //! Each call of a query's, and what goes wrong.
 
-use pivotdb::{Cursor, Document, ErrorKind, Evolution, Function, Op, Projection, Store, Unreadable, field};
+use pivotdb::{
+    Cursor, Document, ErrorKind, Evolution, Function, Index, Op, Projection, Store, Unreadable, field,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -135,8 +137,17 @@ fn a_cursor_is_stale_after_a_step_at_its_paths() {
     };
     let typed = store.collection_with::<Value>("days", "days", &Evolution::new()).unwrap();
     let cursor = cursor(typed.find(json!({})).sort("day"));
-    days.evolve(Evolution::new().step("day is called date", [Op::rename("day", "date")])).unwrap();
-    let steps = Evolution::new().step("day is called date", [Op::rename("day", "date")]);
+    let steps = Evolution::new().step("notes are gone", [Op::remove("note")]);
+    days.evolve(steps.clone()).unwrap();
+    let typed = store.collection_with::<Value>("days", "days", &steps).unwrap();
+    let rest = typed.find(json!({})).sort("day").after(&cursor).to_vec().unwrap();
+    assert_eq!(
+        rest.iter().map(|day| day["day"].as_i64().unwrap()).collect::<Vec<_>>(),
+        [3, 4, 5, 6, 7, 8, 9]
+    );
+
+    let steps = steps.step("day is called date", [Op::rename("day", "date")]);
+    days.evolve(steps.clone()).unwrap();
     let typed = store.collection_with::<Value>("days", "days", &steps).unwrap();
     assert_eq!(kind(typed.find(json!({})).sort("day").after(&cursor).to_vec()), ErrorKind::CursorStale);
 }
@@ -208,4 +219,68 @@ fn explain_tells_what_was_looked_at() {
     );
     let explained = mixed.find(field("a").eq(1)).explain().unwrap();
     assert_eq!((explained.documents_upcast, explained.documents_returned), (1, 2));
+}
+
+#[test]
+fn an_index_leads_to_what_is_meant_and_gives_the_order() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    days.create_index(&Index::on("even").and("day")).unwrap();
+    let even = days.find(field("even").eq(true)).sort_desc("day");
+    let explained = even.explain().unwrap();
+    let index = explained.index.clone().unwrap();
+    assert_eq!(
+        (index.name.as_str(), index.state.as_str(), explained.sorted),
+        ("even,day", "readable", false)
+    );
+    assert_eq!((explained.keys_examined, explained.documents_examined), (4, 4), "{explained}");
+    let found: Vec<_> = even.iter().map(|day| day.unwrap()["day"].as_i64().unwrap()).collect();
+    assert_eq!(found, [8, 6, 4, 2]);
+
+    // A limit reads no more than it gives, and a sort that needs no memory is not bounded by it.
+    let few = days.find(field("even").eq(false)).sort("day").limit(2).sort_limit(0).explain().unwrap();
+    assert_eq!((few.documents_examined, few.documents_returned), (2, 2), "{few}");
+    let range = days.find(field("even").eq(true).and(field("day").gt(2)).and(field("day").lte(6)));
+    assert_eq!(range.explain().unwrap().keys_examined, 2);
+    assert_eq!(range.count().unwrap(), 2);
+    let other = days.find(field("note").eq("y")).explain().unwrap();
+    assert_eq!((other.plan.as_str(), other.notes.len()), ("scan", 1));
+}
+
+#[test]
+fn large_groups_of_equal_values_keep_the_order_of_ids_backward() {
+    let store = Store::memory().unwrap();
+    let things = store.documents("things").unwrap();
+    things.create_index(&Index::on("n")).unwrap();
+    things.insert_many((0..3000).map(|n| json!({"n": i64::from(n % 3 == 0)})).collect::<Vec<_>>()).unwrap();
+    let query = things.find(json!({})).sort_desc("n");
+    assert!(query.explain().unwrap().plan.contains("backward"));
+    let found: Vec<_> = query
+        .iter()
+        .map(|thing| thing.unwrap())
+        .map(|thing| (-thing["n"].as_i64().unwrap(), thing.id().clone()))
+        .collect();
+    assert_eq!(found.len(), 3000);
+    assert!(found.is_sorted());
+}
+
+#[test]
+fn phantoms_are_excluded_from_what_an_index_has_said() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let typed = store.collection_with::<Value>("days", "days", &Evolution::new()).unwrap();
+    days.create_index(&Index::on("day")).unwrap();
+    let attempt = |other: i64| {
+        let transaction = store.begin().unwrap();
+        let inside = transaction.on(&typed);
+        let query = inside.find(field("day").gt(5).and(field("day").lt(8)));
+        assert!(query.explain().unwrap().index.is_some());
+        assert_eq!(query.count().unwrap(), 2);
+        inside.insert_with_id(format!("seen {other}"), &json!({})).unwrap();
+        days.insert(&json!({"day": other})).unwrap();
+        transaction.commit()
+    };
+    // Beyond what has been read nobody minds.
+    attempt(50).unwrap();
+    assert_eq!(kind(attempt(6)), ErrorKind::Conflict);
 }
