@@ -59,6 +59,7 @@
 //! | load many documents | [`Collection::insert_many`], [`Collection::bulk`] |
 //! | import and export lines of JSON | [`Import`], [`Export`], and [what the lines are](documentation::ndjson) |
 //! | read documents as an older program does | [`Collection::view`] |
+//! | find documents quickly, and keep values unique | [`Index`], [`Collection::create_index`], and [what indexes are](documentation::indexes) |
 //! | look for damage | [`Verify`] |
 //! | handle errors | [`Error`], [`ErrorKind`], [`Context`] |
 //! | know what is on the disk, and why | [the format](documentation::format), [design notes](documentation::design) |

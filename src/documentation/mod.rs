@@ -9,6 +9,9 @@ pub mod evolution {}
 #[doc = include_str!("format.md")]
 pub mod format {}
 
+#[doc = include_str!("indexes.md")]
+pub mod indexes {}
+
 #[doc = include_str!("ndjson.md")]
 pub mod ndjson {}
 

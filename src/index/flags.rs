@@ -22,6 +22,15 @@ impl Flags {
         Self(1 << (16 + (position & 15)))
     }
 
+    /// Whether these say of all documents what `other` says of one. In which shape a document has lacked something is not looked at: shapes that came later do not
+    /// change what was made in those that there were.
+    pub(crate) const fn cover(self, other: Self) -> bool {
+        const MISSING: u32 = 0xffff << 16;
+        let (known, said) = (self.0, other.0);
+        let missing = said & MISSING == 0 || known & MISSING != 0;
+        missing && known & said & !MISSING == said & !MISSING
+    }
+
     pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
