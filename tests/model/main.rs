@@ -1,0 +1,92 @@
+//! Documents, indexes, builds, programs of four schema versions and crashes, at random: after every step, queries answer what a scan answers, and that is
+//! what an eager migration would have made of the documents; and entries are what they would be if they were made now.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod flawed;
+mod oracle;
+mod plan;
+mod run;
+mod threads;
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use pivotdb::backend::{Backend, MemoryBackend};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use crate::flawed::Forgetful;
+use crate::run::{Tally, run};
+
+fn from_variable(name: &str, otherwise: u32) -> u32 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// In one write, so that it stays one line among others.
+fn say(line: &str) {
+    let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Runs sequences, each on a new medium, and shrinks the first that goes wrong.
+fn hunt(sequences: u32, shrink: u32, medium: impl Fn() -> Medium) -> (Tally, Result<(), String>) {
+    let config =
+        Config { cases: sequences, failure_persistence: None, max_shrink_iters: shrink, ..Config::default() };
+    let tally = RefCell::new(Tally::default());
+    let outcome = TestRunner::new(config).run(&plan::sequences(), |steps| {
+        let medium = medium();
+        run(&medium, &steps, &mut tally.borrow_mut()).map_err(TestCaseError::fail)
+    });
+    (tally.into_inner(), outcome.map_err(|error| error.to_string()))
+}
+
+/// Where a sequence runs.
+pub(crate) enum Medium {
+    Backend(Arc<dyn Backend>),
+    #[cfg(feature = "sled")]
+    Directory(tempfile::TempDir),
+}
+
+fn memory() -> Medium {
+    Medium::Backend(Arc::new(MemoryBackend::new()))
+}
+
+fn report(backend: &str, sequences: u32, medium: impl Fn() -> Medium, required: u64) {
+    let (tally, outcome) = hunt(sequences, 2_000, medium);
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    let control = hunt(2_000, 0, || Medium::Backend(Arc::new(Forgetful::default()))).1;
+    let caught = if control.is_err() { "caught" } else { "missed" };
+    let Tally { queries, selective, mid_build, after_rollback, by_index, .. } = tally;
+    say(&format!(
+        "model {backend}: {sequences} sequences, {queries} queries, {selective} selective, {by_index} by index, {mid_build} in mid-build, \
+         {after_rollback} after rollback, 0 wrong, control {caught}"
+    ));
+    assert!(control.is_err(), "a backend that forgets entries was not caught");
+    assert!(selective * 2 >= queries, "too few filters select neither nothing nor everything");
+    assert!(mid_build >= required && after_rollback >= required / 2, "too few queries were put to the test");
+}
+
+#[test]
+fn queries_by_index_answer_what_scans_answer_in_memory() {
+    let sequences =
+        from_variable("PIVOTDB_MODEL_SEQUENCES", if cfg!(debug_assertions) { 200 } else { 3_000 });
+    report("memory", sequences, memory, if sequences >= 2_000 { 1_000 } else { 1 });
+}
+
+#[cfg(feature = "sled")]
+#[test]
+fn queries_by_index_answer_what_scans_answer_on_sled() {
+    let sequences =
+        from_variable("PIVOTDB_MODEL_SLED_SEQUENCES", if cfg!(debug_assertions) { 10 } else { 300 });
+    let (tally, outcome) = hunt(sequences, 200, || Medium::Directory(tempfile::tempdir().unwrap()));
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    let Tally { queries, selective, mid_build, after_rollback, by_index, .. } = tally;
+    say(&format!(
+        "model sled: {sequences} sequences, {queries} queries, {selective} selective, {by_index} by index, {mid_build} in mid-build, \
+         {after_rollback} after rollback, 0 wrong"
+    ));
+}

@@ -1,0 +1,134 @@
+//! What happens in a sequence.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// The newest schema version there is a program for.
+pub(crate) const NEWEST: u32 = 4;
+
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Insert(u64, Fields),
+    Put(u64, Fields),
+    Update(u64, Change),
+    Delete(u64),
+    Import(Vec<(u64, Fields)>),
+    /// Committed or not.
+    Transaction(Vec<Step>, bool),
+    /// A program of this schema version takes over; after a crash, or not.
+    Program(u32, bool),
+    CreateIndex(usize),
+    DropIndex(usize),
+    RebuildIndex(usize),
+    /// Of builds, and of removals.
+    Work(u8),
+    /// A failed write: what it would have done is not done.
+    Refused(u64),
+}
+
+/// A document, whatever the schema version: `a` is called `b` from 2 on, `n` is a text from 3 on, and `c` is 1000 more from 4 on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fields {
+    pub(crate) a: Option<u8>,
+    pub(crate) n: Option<i64>,
+    pub(crate) c: Option<i64>,
+    pub(crate) tags: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    A(Option<u8>),
+    N(Option<i64>),
+    C(Option<i64>),
+    Tags(Option<Vec<u8>>),
+}
+
+impl Fields {
+    /// As a program of the schema version sees it.
+    pub(crate) fn at(&self, version: u32) -> Value {
+        let mut body = serde_json::Map::new();
+        if let Some(a) = self.a {
+            body.insert(if version >= 2 { "b" } else { "a" }.into(), json!(a));
+        }
+        if let Some(n) = self.n {
+            body.insert("n".into(), if version >= 3 { json!(n.to_string()) } else { json!(n) });
+        }
+        if let Some(c) = self.c {
+            body.insert("c".into(), json!(if version >= 4 { c + 1000 } else { c }));
+        }
+        if let Some(tags) = &self.tags {
+            body.insert("tags".into(), json!(tags));
+        }
+        Value::Object(body)
+    }
+
+    pub(crate) fn changed(&self, change: &Change) -> Self {
+        let mut changed = self.clone();
+        match change.clone() {
+            Change::A(a) => changed.a = a,
+            Change::N(n) => changed.n = n,
+            Change::C(c) => changed.c = c,
+            Change::Tags(tags) => changed.tags = tags,
+        }
+        changed
+    }
+}
+
+fn some<T: std::fmt::Debug + Clone + 'static>(
+    of: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<Option<T>> {
+    prop_oneof![1 => Just(None), 7 => of.prop_map(Some)].boxed()
+}
+
+fn tags() -> BoxedStrategy<Option<Vec<u8>>> {
+    some(vec(0..6_u8, 0..4))
+}
+
+fn fields() -> impl Strategy<Value = Fields> {
+    // Now and then everything has an `a`, so that its index goes along with the rename.
+    let a = prop_oneof![3 => (0..8_u8).prop_map(Some), 1 => Just(None)];
+    (a, some(-3..12_i64), some(0..8_i64), tags()).prop_map(|(a, n, c, tags)| Fields { a, n, c, tags })
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        some(0..8_u8).prop_map(Change::A),
+        some(-3..12_i64).prop_map(Change::N),
+        some(0..8_i64).prop_map(Change::C),
+        tags().prop_map(Change::Tags),
+    ]
+}
+
+fn write() -> impl Strategy<Value = Step> {
+    let id = || 0..16_u64;
+    prop_oneof![
+        4 => (id(), fields()).prop_map(|(id, fields)| Step::Insert(id, fields)),
+        2 => (id(), fields()).prop_map(|(id, fields)| Step::Put(id, fields)),
+        3 => (id(), change()).prop_map(|(id, change)| Step::Update(id, change)),
+        2 => id().prop_map(Step::Delete),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => write(),
+        1 => vec((0..16_u64, fields()), 1..6).prop_map(Step::Import),
+        2 => (vec(write(), 1..5), any::<bool>()).prop_map(|(steps, commit)| Step::Transaction(steps, commit)),
+        3 => (1..=NEWEST, any::<bool>()).prop_map(|(version, crash)| Step::Program(version, crash)),
+        4 => (0..7_usize).prop_map(Step::CreateIndex),
+        1 => (0..7_usize).prop_map(Step::DropIndex),
+        1 => (0..7_usize).prop_map(Step::RebuildIndex),
+        4 => (1..6_u8).prop_map(Step::Work),
+        1 => (0..16_u64).prop_map(Step::Refused),
+    ]
+}
+
+/// Sequences that begin with some documents.
+pub(crate) fn sequences() -> impl Strategy<Value = Vec<Step>> {
+    let begin = vec((0..16_u64, fields()), 4..12).prop_map(Step::Import);
+    (begin, vec(step(), 4..24)).prop_map(|(first, mut steps)| {
+        steps.insert(0, first);
+        steps
+    })
+}
