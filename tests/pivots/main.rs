@@ -1,8 +1,7 @@
 //! The standard pivots: how a program changes its mind, what its author writes for it, and that the program from before can be put back at
 //! any time. Each file has the program before and after the pivot, and nothing else that an author would write.
 //!
-//! `cargo test --release --test pivots -- --nocapture` prints, for each, how many lines the author writes. The tenth, a unique index over
-//! documents that are there already, comes with the indexes.
+//! `cargo test --release --test pivots -- --nocapture` prints, for each, how many lines the author writes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -17,6 +16,7 @@ mod sub_object;
 mod turns;
 mod two_branches;
 mod type_change;
+mod unique_index;
 
 /// A test for each pivot; and one that is the other programs, each in a process of its own.
 macro_rules! pivots {
@@ -48,4 +48,5 @@ pivots! {
     scalar_to_list: "scalar to list",
     enum_value: "enum value",
     two_branches: "two branches that each add a step",
+    unique_index: "unique index over old documents",
 }
