@@ -55,7 +55,7 @@
 //! | say how a kind came to its present shape | [`Versioned`], [`Evolution`], [`Op`], [`Function`], and [what steps mean](documentation::evolution) |
 //! | change several documents together | [`Store::transaction`], [`Transaction`] |
 //! | read one state while others write | [`Store::snapshot`], [`Snapshot`], [`Collection::iter`] |
-//! | say which documents are meant | [`field`], [`Filter`], [`Projection`], and [what filters mean](documentation::queries) |
+//! | find documents | [`Collection::find`], [`field`], [`Filter`], [`Query`], and [what queries mean and cost](documentation::queries) |
 //! | load many documents | [`Collection::insert_many`], [`Collection::bulk`] |
 //! | import and export lines of JSON | [`Import`], [`Export`], and [what the lines are](documentation::ndjson) |
 //! | read documents as an older program does | [`Collection::view`] |
