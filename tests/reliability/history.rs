@@ -48,6 +48,12 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// The same where only the first `lines` promise that something is durable.
+    pub(crate) fn promising(lines: usize, events: &[Event], threads: usize, next: u64) -> Self {
+        let durable = Self::new(&events[..lines], threads, next).durable;
+        Self { durable, ..Self::new(events, threads, next) }
+    }
+
     pub(crate) fn new(events: &[Event], threads: usize, next: u64) -> Self {
         let mut history = Self { next, ..Self::default() };
         history.threads.resize_with(threads, Vec::new);
