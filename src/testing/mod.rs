@@ -5,7 +5,9 @@ pub mod conformance;
 pub mod fault;
 #[cfg(test)]
 mod flawed;
+pub mod fuzz;
 pub mod isolation;
+pub mod merging;
 mod numbers;
 mod obligations;
 mod scratch;

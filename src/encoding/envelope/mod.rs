@@ -6,4 +6,6 @@ mod checksum;
 pub(crate) mod chunks;
 pub(crate) mod error;
 pub(crate) mod header;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod mend;
 pub(crate) mod record;
