@@ -66,16 +66,15 @@ pub(crate) struct Definition {
 /// Which documents a partial index has.
 #[derive(Debug, Clone)]
 pub(crate) struct Partial {
-    pub(crate) filter: Filter,
     pub(crate) condition: Arc<Condition>,
     /// In canonical form.
     json: Value,
 }
 
 impl Partial {
-    fn new(filter: Filter) -> Result<Self, Error> {
+    fn new(filter: &Filter) -> Result<Self, Error> {
         let (condition, json) = (Arc::clone(filter.condition()?), filter.to_json()?);
-        Ok(Self { filter, condition, json })
+        Ok(Self { condition, json })
     }
 
     /// The filter, in canonical form.
@@ -163,7 +162,7 @@ impl Index {
     /// Index::unique("email").only(field("deleted").ne(true));
     /// ```
     pub fn only(mut self, filter: impl Into<Filter>) -> Self {
-        match Partial::new(filter.into()) {
+        match Partial::new(&filter.into()) {
             Ok(partial) => self.definition.partial = Some(partial),
             Err(error) => drop(self.flaw.get_or_insert(IndexError::Filter { because: error.to_string() })),
         }
@@ -270,7 +269,7 @@ impl Definition {
         let refused = json.get("refused")?.as_bool()?;
         let partial = match json.get("partial")? {
             Value::Null => None,
-            filter => Some(Partial::new(Filter::from(filter.clone())).ok()?),
+            filter => Some(Partial::new(&Filter::from(filter.clone())).ok()?),
         };
         let kind = |kind: &Value| Some(kind.as_str()?.to_owned());
         Some(Self {

@@ -170,7 +170,6 @@ impl Inserts {
     }
 
     /// The commit with what it changes in indexes, `None` where that is nothing; or the number of a generation that is beyond this program.
-    #[expect(clippy::type_complexity, reason = "two outcomes that the caller tells apart at once")]
     fn keep_up<T>(
         &self,
         collection: &Collection<T>,

@@ -1,7 +1,12 @@
 //! Documents, indexes, builds, programs of four schema versions and crashes, at random: after every step, queries answer what a scan answers, and that is
 //! what an eager migration would have made of the documents; and entries are what they would be if they were made now.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says where"
+)]
 
 mod flawed;
 mod oracle;

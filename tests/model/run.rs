@@ -220,7 +220,7 @@ impl Running<'_> {
             let question = self.question();
             self.ask(&snapshot.on(&self.things), &documents, &question)
                 .map_err(|error| format!("in a snapshot: {error}"))?;
-            self.snapshot = (self.questions % 5 != 0).then_some((snapshot, documents));
+            self.snapshot = (!self.questions.is_multiple_of(5)).then_some((snapshot, documents));
         } else {
             let snapshot = self.store.snapshot().map_err(|error| error.to_string())?;
             self.snapshot = Some((snapshot, self.documents.clone()));
