@@ -59,12 +59,6 @@ impl Mount {
         &self.home
     }
 
-    /// Changes the upper bound.
-    pub(crate) fn resize(&self, megabytes: u64) -> io::Result<()> {
-        let options = format!("remount,size={megabytes}m");
-        run(Command::new("mount").args(["-o", &options]).arg(self.root()))
-    }
-
     /// What a power cut does: from here on nothing reaches the medium, and what has not reached it is gone, the journal's
     /// last transactions too.
     pub(crate) fn cut(&self) -> io::Result<()> {

@@ -105,6 +105,11 @@ pub(crate) enum Event {
         place: String,
         text: String,
     },
+    /// What a filler has read on a full disk: so many documents as they were written, and so many not at all.
+    Read {
+        right: u64,
+        refused: u64,
+    },
     /// What a filler has found out on a full disk: each call that was tried, and how it ended.
     Tried {
         what: String,

@@ -125,7 +125,7 @@ impl History {
                     history.closing = false;
                     history.settle(&history.acknowledged_steps());
                 }
-                Event::Panicked { .. } | Event::Tried { .. } | Event::Done => {}
+                Event::Panicked { .. } | Event::Read { .. } | Event::Tried { .. } | Event::Done => {}
             }
         }
         history

@@ -1,8 +1,24 @@
 //! What survives: killed processes, power cuts, media that fail, full disks.
 //!
 //! Each harness runs a store under one kind of failure, compares what is left with what may be left, prints one line of
-//! counts, and proves in the same run, with a planted fault that it must catch, that it would have found one. `PIVOTDB_SEED` repeats a run
-//! as far as processes and disks allow; `PIVOTDB_KILLS`, `PIVOTDB_CUTS` and `PIVOTDB_FULL` make it longer or shorter.
+//! counts, and proves in the same run, with a planted fault that it must catch, that it would have found one.
+//!
+//! The usual form is the one for CI: together at most 110 s in release on 2 cores, so every harness is bounded. These make it longer, for a
+//! search by night, or repeat what was found; each is a whole number in decimal.
+//!
+//! | variable | harness | usually | long |
+//! |---|---|---|---|
+//! | `PIVOTDB_SEED` | all but `fault` | random, printed | the one of the run to be repeated, as far as processes and disks allow |
+//! | `PIVOTDB_KILLS` | `kill` | 100 kills | 2000 |
+//! | `PIVOTDB_CUTS` | `powercut` | 60 cuts | 600 |
+//! | `PIVOTDB_FULL` | `fulldisk` | 6 full disks | 100 |
+//!
+//! ```text
+//! PIVOTDB_CUTS=600 cargo test --release --features testing --test reliability powercut -- --nocapture
+//! ```
+//!
+//! `powercut` and `fulldisk` mount file systems: they need Linux and root, and `powercut` and a third of `fulldisk` also loop devices,
+//! `mkfs.ext4` and `perl`. Without, they say `skipped` and why.
 
 #![cfg(unix)]
 #![expect(
