@@ -8,6 +8,8 @@
     reason = "a test that cannot go on says where"
 )]
 
+#[path = "../support/backends.rs"]
+mod backends;
 mod flawed;
 mod oracle;
 mod plan;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use pivotdb::backend::{Backend, MemoryBackend};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
+use crate::backends::{BACKENDS, Site};
 use crate::flawed::Forgetful;
 use crate::run::{Tally, run};
 
@@ -48,8 +51,7 @@ fn hunt(sequences: u32, shrink: u32, medium: impl Fn() -> Medium) -> (Tally, Res
 /// Where a sequence runs.
 pub(crate) enum Medium {
     Backend(Arc<dyn Backend>),
-    #[cfg(feature = "sled")]
-    Directory(tempfile::TempDir),
+    Site(Site),
 }
 
 fn memory() -> Medium {
@@ -80,18 +82,20 @@ fn queries_by_index_answer_what_scans_answer_in_memory() {
     report("memory", sequences, memory, if sequences >= 2_000 { 1_000 } else { 1 });
 }
 
-#[cfg(feature = "sled")]
 #[test]
-fn queries_by_index_answer_what_scans_answer_on_sled() {
+fn queries_by_index_answer_what_scans_answer_on_disk() {
     let sequences =
-        from_variable("PIVOTDB_MODEL_SLED_SEQUENCES", if cfg!(debug_assertions) { 10 } else { 300 });
-    let (tally, outcome) = hunt(sequences, 200, || Medium::Directory(tempfile::tempdir().unwrap()));
-    if let Err(error) = outcome {
-        panic!("{error}");
+        from_variable("PIVOTDB_MODEL_DISK_SEQUENCES", if cfg!(debug_assertions) { 10 } else { 300 });
+    for backend in BACKENDS.iter().filter(|backend| backend.entry.is_some()) {
+        let (tally, outcome) = hunt(sequences, 200, || Medium::Site(backend.site()));
+        if let Err(error) = outcome {
+            panic!("{}: {error}", backend.name);
+        }
+        let Tally { queries, selective, mid_build, after_rollback, by_index, .. } = tally;
+        say(&format!(
+            "model {}: {sequences} sequences, {queries} queries, {selective} selective, {by_index} by index, {mid_build} in mid-build, \
+             {after_rollback} after rollback, 0 wrong",
+            backend.name
+        ));
     }
-    let Tally { queries, selective, mid_build, after_rollback, by_index, .. } = tally;
-    say(&format!(
-        "model sled: {sequences} sequences, {queries} queries, {selective} selective, {by_index} by index, {mid_build} in mid-build, \
-         {after_rollback} after rollback, 0 wrong"
-    ));
 }

@@ -85,8 +85,7 @@ fn open(medium: &Medium, version: u32) -> (Store, Collection<Value>) {
     let builder = builder.durability(pivotdb::Durability::Buffered);
     let store = match medium {
         Medium::Backend(backend) => builder.open_backend(backend.clone()).unwrap(),
-        #[cfg(feature = "sled")]
-        Medium::Directory(directory) => builder.open(directory.path().join("store")).unwrap(),
+        Medium::Site(site) => site.open(&builder),
     };
     let things = store.collection_with("things", "thing", &steps(version)).unwrap();
     (store, things)
