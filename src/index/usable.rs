@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use crate::encoding::key::census::{self, CensusKey};
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::Span;
 use crate::error::error::Error;
 use crate::filter::route::Route;
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
-use crate::index::indexes::{Indexes, status};
+use crate::index::indexes::{Indexes, Kinds, status};
 use crate::index::state::IndexState;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
+use crate::stored::entries::Entries as Counters;
 use crate::stored::state::{Held, Walk};
 
 /// One generation that a query may use, as one state of the store sees it.
@@ -60,8 +62,15 @@ pub(crate) struct Seen {
 
 impl Indexes {
     /// The generations that are right for a query that sees documents of these kinds in these shapes, and no others.
-    pub(crate) fn usable(&self, held: &Held, collection: u32, seen: &[Seen]) -> Result<Vec<Usable>, Error> {
+    pub(crate) fn usable(
+        &self,
+        kinds: &dyn Kinds,
+        held: &Held,
+        collection: u32,
+        seen: &[Seen],
+    ) -> Result<Vec<Usable>, Error> {
         let mut usable = Vec::new();
+        let out_of_reach = has_out_of_reach(kinds, held, collection, seen)?;
         for generation in self.of(collection) {
             let mut routes: Option<Arc<[Route]>> = None;
             let right = !seen.is_empty()
@@ -83,11 +92,31 @@ impl Indexes {
                 _ => continue,
             };
             let flags = generation.live.flags.get();
-            let unreadable = flags.contains(Flags::UNREADABLE) && has_unreadable(held, generation.number)?;
+            let unreadable =
+                out_of_reach || flags.contains(Flags::UNREADABLE) && has_unreadable(held, generation.number)?;
             usable.push(Usable { generation, routes, progress, flags, unreadable });
         }
         Ok(usable)
     }
+}
+
+/// Whether there are documents that another program has entered, since it can bring them to the shape, and that this one cannot read.
+fn has_out_of_reach(kinds: &dyn Kinds, held: &Held, collection: u32, seen: &[Seen]) -> Result<bool, Error> {
+    for Seen { kind: number, stamp } in seen {
+        let kind = kinds.kind(*number)?;
+        if !kind.is_declared() || kind.reaches_from_everywhere(*stamp) {
+            continue;
+        }
+        let mut counters = Counters::within(held, census::collection_span(collection));
+        while let Some((key, _)) = counters.next()? {
+            let counter = CensusKey::parse(&key)?;
+            let same = kinds.kind(counter.kind)?.number() == kind.number();
+            if same && kind.check_way(counter.stamp, *stamp).is_err() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn has_unreadable(held: &Held, generation: u32) -> Result<bool, Error> {

@@ -264,7 +264,7 @@ impl<T> Query<T> {
         }
         let seen = self.collection.seen(held)?;
         let seen: Vec<_> = seen.into_iter().map(|(kind, stamp)| Seen { kind, stamp }).collect();
-        indexes.usable(held, self.collection.number, &seen)
+        indexes.usable(&**self.collection.inner, held, self.collection.number, &seen)
     }
 
     fn check(&self, cursor: &Cursor, asked: &Asked, held: &Held) -> Result<()> {
