@@ -3,7 +3,7 @@
 //! What survives is what had been handed to the medium and what the file system needs to find it again, so what is tested here, beyond what
 //! `kill` tests, is that everything acknowledged has been synced, and everything that it takes to reach it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::disk::{Mount, unavailable};
 use crate::event::{Config, Event, Role};
@@ -30,7 +30,7 @@ const USUAL: &str = "has_journal";
 
 pub(crate) fn run(seed: u64) {
     if let Some(reason) =
-        unavailable(|| new_mount(&mut Rng::new(0)).and_then(|mount| mount.cut().map(|()| mount)))
+        unavailable(|| new_mount(&mut Rng::new(0)).and_then(|mount| mount.cut().map(|_| mount)))
     {
         return say(format_args!("skipped: powercut: {reason}"));
     }
@@ -64,8 +64,7 @@ pub(crate) fn run(seed: u64) {
             let errors = mount.beside().join("errors");
             let child = Process::start(&config, errors.clone());
             moment.wait(&child, usual_opening + usual_opening / 4, &mut rng);
-            let begun = Instant::now();
-            mount.cut().expect("the file system can be cut off");
+            let begun = mount.cut().expect("the file system can be cut off");
             if rng.percent(50) {
                 // Some time to meet a medium that is gone.
                 std::thread::sleep(Duration::from_millis(rng.below(50)));
