@@ -78,7 +78,7 @@ fn report(backend: &str, sequences: u32, medium: impl Fn() -> Medium, required: 
 #[test]
 fn queries_by_index_answer_what_scans_answer_in_memory() {
     let sequences =
-        from_variable("PIVOTDB_MODEL_SEQUENCES", if cfg!(debug_assertions) { 200 } else { 3_000 });
+        from_variable("PIVOTDB_MODEL_SEQUENCES", if cfg!(debug_assertions) { 200 } else { 10_000 });
     report("memory", sequences, memory, if sequences >= 2_000 { 1_000 } else { 1 });
 }
 
