@@ -61,13 +61,16 @@
 //! | read documents as an older program does | [`Collection::view`] |
 //! | find documents quickly, and keep values unique | [`Index`], [`Collection::create_index`], and [what indexes are](documentation::indexes) |
 //! | look for damage | [`Verify`] |
+//! | back up and restore | [`Export::store`], [`Import::into_store`] |
+//! | deploy steps, and go back | [`Store::impact`], [`Store::warnings`], [`Store::history`] |
 //! | handle errors | [`Error`], [`ErrorKind`], [`Context`] |
 //! | know what is on the disk, and why | [the format](documentation::format), [design notes](documentation::design) |
 //!
 //! # Threads
 //!
 //! Calls block. Handles are `Clone + Send + Sync + 'static`, so an async program moves a clone into `spawn_blocking`. A store on disk
-//! has one thread of its own, which syncs. One process has a store open at a time.
+//! has a thread of its own, which syncs, and a store that builds or removes indexes another one, unless that is
+//! [turned off](Builder::background). One process has a store open at a time.
 //!
 //! # Features
 //!
