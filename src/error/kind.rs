@@ -14,7 +14,7 @@ pub enum ErrorKind {
     Conflict,
     /// The document has another kind than the typed collection writes.
     KindMismatch,
-    /// An untyped insert into a collection with several kinds must name one.
+    /// The call is about one kind, and an untyped collection has several, or one with steps that this program has not declared.
     KindRequired,
     /// A name of a collection or kind is empty, too long, or holds control characters.
     InvalidName,
@@ -26,13 +26,14 @@ pub enum ErrorKind {
     InvalidFilter,
     /// A sort takes more memory than the query allows; the error names the bound.
     SortTooLarge,
-    /// A text is not that of a cursor, or the cursor belongs to another query.
+    /// A text is not that of a cursor, or the cursor belongs to another filter or sort.
     InvalidCursor,
     /// A step has come since the cursor was made that touches the paths of its query.
     CursorStale,
     /// The steps of an evolution contradict themselves or what is registered already.
     InvalidEvolution,
-    /// An option of the builder or of a call is out of its range.
+    /// An option of the builder or of a call is out of its range, or the handle is not one for this call: that of a snapshot is written to, or that of
+    /// another store is used.
     InvalidOption,
     /// An index cannot be declared like this, or there is none of this name.
     InvalidIndex,

@@ -19,8 +19,8 @@ type Body = dyn Fn(&mut Value, &StepContext<'_>) -> Result<(), Cause> + Send + S
 /// step's fingerprint. Give it a new identity when you change what it does (`"split address, 2"`), and only then: a program
 /// that has a function with the same identity is trusted to do the same.
 ///
-/// A function depends on nothing but what it is given, and leaves alone what it does not know. Its panics become errors. Without a
-/// [downcast](Function::down) documents that have crossed it cannot be read by programs from before it.
+/// A function depends on nothing but what it is given, and leaves alone what it does not know. Its panics become errors. With a
+/// [downcast](Function::down) documents that have crossed it can be read in a shape from before it, by programs that have the function.
 ///
 /// ```
 /// use pivotdb::{Evolution, Function};

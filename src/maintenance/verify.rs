@@ -31,7 +31,7 @@ const FINDINGS: usize = 1000;
 
 /// Reads a whole store and looks for damage: every checksum and every body; key count and state digest against the meta key, by which a
 /// lost page or a half commit shows that leaves every record intact; the census against a count; the catalog against itself and the
-/// documents; and what the medium has beside keys and values.
+/// documents; indexes against the documents; and what the medium has beside keys and values.
 ///
 /// All of one state, while others read and write. It repairs nothing. Costs a read of everything, and memory for a page, the catalog and what others overwrite
 /// meanwhile.

@@ -195,8 +195,8 @@ impl<T> Collection<T> {
         self.put_all(name, IndexState::Disabled)
     }
 
-    /// Drops the generations of all indexes that this program has no use for: those that are kept up for an older or newer one. Gives how many. If that
-    /// program comes back, it builds its indexes anew.
+    /// Drops the generations of all indexes that this program has no use for: those that are kept up for an older or newer one, and those that its type
+    /// no longer names. Gives how many. If the other program comes back, it builds its indexes anew.
     ///
     /// # Errors
     /// As [`drop_index`](Self::drop_index).

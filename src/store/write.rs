@@ -78,8 +78,9 @@ impl<T: Serialize> Collection<T> {
     /// together; [`Durability::Buffered`](crate::Durability::Buffered) does not wait; [`bulk`](Self::bulk) is made for loading.
     ///
     /// # Errors
-    /// `NotRepresentable`, `TooDeep` or `TooLarge` when the value cannot be stored, `KindRequired` when the collection is untyped and
-    /// holds several kinds, and what a commit can fail with: `Io`, `OutOfSpace`, `Poisoned`, `CommitOutcomeUnknown`, `Closed`.
+    /// `NotRepresentable`, `TooDeep` or `TooLarge` when the value cannot be stored; `UniqueViolation`, `NotIndexable` or `IndexBuilding` when an index does
+    /// not take it; `KindRequired` when the collection is untyped and holds several kinds, or one with steps that this program has not declared;
+    /// `InvalidOption` on the handle of a snapshot; and what a commit can fail with: `Io`, `OutOfSpace`, `Poisoned`, `CommitOutcomeUnknown`, `Closed`.
     pub fn insert(&self, value: &T) -> Result<DocumentId> {
         let id = DocumentId::random();
         self.insert_with_id(&id, value)?;

@@ -24,7 +24,7 @@ use std::path::Path;
 
 use check::{Map, Rule, check};
 
-/// The house. Floors that are not built yet have their place already; inside a room the map names only what is there.
+/// The house. Inside a room the map names only what is there.
 const MAP: Map = Map {
     order: &[
         (
