@@ -7,6 +7,7 @@ use std::path::Path;
 use pivotdb::{Document, Error, ErrorKind, Evolution, Store};
 use serde_json::Value;
 
+use crate::backends::Tested;
 use crate::event::Written;
 use crate::history::History;
 use crate::raw;
@@ -23,8 +24,8 @@ pub(crate) struct Found {
 }
 
 /// Opens the store, reads all of it and closes it; then reads its bytes without it.
-pub(crate) fn read(directory: &Path, threads: usize) -> Result<Found, Vec<Flaw>> {
-    let opened = catch_unwind(AssertUnwindSafe(|| Store::builder().open(directory)));
+pub(crate) fn read(directory: &Path, backend: Tested, threads: usize) -> Result<Found, Vec<Flaw>> {
+    let opened = catch_unwind(AssertUnwindSafe(|| backend.chosen(&Store::builder()).open(directory)));
     let store = match opened {
         Ok(Ok(store)) => store,
         Ok(Err(error)) if error.kind() == ErrorKind::DataLoss => return Err(vec![Flaw::Lost(told(&error))]),
@@ -37,9 +38,9 @@ pub(crate) fn read(directory: &Path, threads: usize) -> Result<Found, Vec<Flaw>>
         outcome.map(|()| reader.found).map_err(|error| vec![Flaw::Torn(format!("reading: {}", told(&error)))])
     }));
     let mut found = read.unwrap_or_else(|_| Err(vec![Flaw::Panic("while reading".to_owned())]))?;
-    match catch_unwind(|| raw::check_directory(directory)) {
+    match catch_unwind(|| raw::check_directory(directory, backend)) {
         Ok(flaws) => found.flaws.extend(flaws),
-        Err(_) => found.flaws.push(Flaw::Torn("sled alone panics on it".to_owned())),
+        Err(_) => found.flaws.push(Flaw::Torn(format!("{} alone panics on it", backend.name))),
     }
     Ok(found)
 }

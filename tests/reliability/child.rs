@@ -34,7 +34,7 @@ pub(crate) fn main() {
                 close(&store, &log);
             }
         }
-        Role::Writer | Role::Liar | Role::Filler => write(config, &log),
+        Role::Writer | Role::Liar | Role::Hasty | Role::Filler => write(config, &log),
     }
     log.tell(&Event::Done);
 }
@@ -61,13 +61,24 @@ fn open(config: &Config, rng: &mut Rng, log: &Log) -> Option<Store> {
     let cache = rng.pick(&[1_u64 << 20, 4 << 20, 64 << 20]);
     let window = Duration::from_millis(rng.pick(&[5, 30, 100, 400]));
     let overlay = rng.pick(&[32_usize << 20, 256 << 20]);
-    log.tell(&Event::Opening { options: format!("cache {cache}, window {window:?}, overlay {overlay}") });
+    let quick = rng.percent(50);
+    log.tell(&Event::Opening {
+        options: format!(
+            "cache {cache}, window {window:?}, overlay {overlay}, quick recovery, if it is redb: {quick}"
+        ),
+    });
     let builder: Builder = Store::builder()
         .cache_capacity(cache)
         .buffered_window(window)
         .overlay_limit(overlay)
         .sync_deadline(config.sync_deadline);
-    let opened = builder.open(&config.directory).and_then(|store| Ok((store.stats()?.sequence, store)));
+    #[cfg(feature = "redb")]
+    let builder = builder.quick_recovery(quick);
+    let opened = config
+        .backend
+        .chosen(&builder)
+        .open(&config.directory)
+        .and_then(|store| Ok((store.stats()?.sequence, store)));
     match opened {
         Ok((sequence, store)) => {
             log.tell(&Event::Opened { sequence, window });
@@ -180,11 +191,12 @@ impl Work<'_> {
         let at = log.now();
         log.tell(&Event::Intent { thread, number, at, sequence, op: op.clone() });
         let lies = self.config.role == Role::Liar;
+        let hastens = self.config.role == Role::Hasty;
         // A load waits for the medium at its end, and a transaction as the store says; whether a collection does when it is made is not promised.
         let durable = match op {
             Op::Bulk { .. } | Op::Flush | Op::Transaction { .. } => true,
             Op::Make { .. } => false,
-            _ => immediate,
+            _ => immediate || hastens,
         };
         let durability = if immediate { Durability::Immediate } else { Durability::Buffered };
         if lies {

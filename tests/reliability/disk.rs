@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Names of everything made here, so that what a killed run has left behind is found by the next one.
@@ -16,6 +16,12 @@ pub(crate) struct Mount {
     home: PathBuf,
     source: Source,
     mounted: bool,
+}
+
+/// A power cut that waits for its moment.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    perl: Child,
 }
 
 #[derive(Debug, Clone)]
@@ -59,9 +65,8 @@ impl Mount {
         &self.home
     }
 
-    /// What a power cut does: from here on nothing reaches the medium, and what has not reached it is gone, the journal's
-    /// last transactions too. Gives when it began, less than a millisecond before it was done.
-    pub(crate) fn cut(&self) -> io::Result<Instant> {
+    /// Makes everything ready for a power cut, which then takes no time.
+    pub(crate) fn ready_to_cut(&self) -> io::Result<Cut> {
         // EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH; in Perl, since the crate has no unsafe code.
         const SHUTDOWN: &str = "open(my $root, '<', $ARGV[0]) or die \"open: $!\"; my $flag = pack('L', 2); \
                                 $| = 1; print \"ready\\n\"; <STDIN>; \
@@ -76,12 +81,12 @@ impl Mount {
         if let Some(stdout) = &mut perl.stdout {
             io::BufReader::new(stdout).read_line(&mut String::new())?;
         }
-        let begun = Instant::now();
-        if let Some(mut stdin) = perl.stdin.take() {
-            // If it has ended early it says why itself.
-            let _ = stdin.write_all(b"\n");
-        }
-        ended(&perl.wait_with_output()?, "perl").map(|()| begun)
+        Ok(Cut { perl })
+    }
+
+    /// A power cut as soon as may be.
+    pub(crate) fn cut(&self) -> io::Result<Instant> {
+        self.ready_to_cut()?.now()
     }
 
     /// Unmounts, and mounts again what is on the medium.
@@ -124,6 +129,19 @@ impl Mount {
                 }
             }
         }
+    }
+}
+
+impl Cut {
+    /// What a power cut does: from here on nothing reaches the medium, and what has not reached it is gone, the journal's
+    /// last transactions too. Gives when it began, less than a millisecond before it was done.
+    pub(crate) fn now(mut self) -> io::Result<Instant> {
+        let begun = Instant::now();
+        if let Some(mut stdin) = self.perl.stdin.take() {
+            // If it has ended early it says why itself.
+            let _ = stdin.write_all(b"\n");
+        }
+        ended(&self.perl.wait_with_output()?, "perl").map(|()| begun)
     }
 }
 

@@ -11,6 +11,8 @@ use pivotdb::DocumentId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::backends::Tested;
+use crate::tested::by_name;
 use crate::work::{Mix, Model, Op, Slot, id};
 
 /// What a child is told on its standard input.
@@ -19,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) role: Role,
     pub(crate) seed: u64,
     pub(crate) directory: PathBuf,
+    #[serde(with = "by_name")]
+    pub(crate) backend: Tested,
     /// What each thread has written before; so many threads there are.
     pub(crate) threads: Vec<Written>,
     /// The number of the next operation: none is used twice.
@@ -55,8 +59,10 @@ pub(crate) enum Role {
     Writer,
     /// The control of `kill`: says that a commit is durable before it is made.
     Liar,
-    /// The control of `powercut`: sled alone, with its own `flush`.
+    /// The control of `powercut` on sled: sled alone, with its own `flush`.
     BareSled,
+    /// The control of `powercut` on other backends: says of buffered commits that they are durable.
+    Hasty,
     /// Writes until the disk is full, and then tries what still works.
     Filler,
     /// Opens the store and closes it.

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::backends::Tested;
 use crate::check::{self, judge};
 use crate::disk::{Mount, unavailable};
 use crate::event::{Config, Event, Role};
@@ -16,6 +17,7 @@ use crate::kill::Subject;
 use crate::process::Process;
 use crate::rng::{Rng, from_environment};
 use crate::tally::{Flaw, Tally, say};
+use crate::tested::{self, on_disk};
 use crate::work::{Mix, Op};
 
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -32,16 +34,23 @@ pub(crate) fn run(seed: u64) {
     if let Some(reason) = &images {
         say(format_args!("fulldisk: only in memory, not on ext4: {reason}"));
     }
-    let mut tally = Tally::new("fulldisk", seed);
+    for backend in on_disk() {
+        run_on(backend, images.is_none(), seed);
+    }
+}
+
+fn run_on(backend: Tested, images: bool, seed: u64) {
+    let name = tested::line("fulldisk", backend);
+    let mut tally = Tally::new(name.clone(), seed);
     let mut rng = Rng::new(seed);
     let mut seen = Seen::default();
-    for run in 0..from_environment("PIVOTDB_FULL", 6) {
-        let on_image = images.is_none() && run % 3 == 2;
+    for run in 0..from_environment("PIVOTDB_FULL", tested::usual(backend, 6, 3)) {
+        let on_image = images && run % 3 == 2;
         let size = rng.between(40, 64);
         let mount =
             if on_image { Mount::image(size + 16, "has_journal", "defaults") } else { Mount::memory(size) };
         let mount = mount.expect("a file system");
-        let flaws = fill(&mount, &mut rng, &mut seen);
+        let flaws = fill(&mount, backend, &mut rng, &mut seen);
         tally.runs += 1;
         tally.note(format!("run {run} on {mount:?}"), &flaws);
     }
@@ -53,7 +62,7 @@ pub(crate) fn run(seed: u64) {
         let text = format!("reads do not go on: {} refused, {} right", seen.refused, seen.right);
         tally.note("all runs", &[Flaw::Other(text)]);
     }
-    say(format_args!("fulldisk: {seen}"));
+    say(format_args!("{name}: {seen}"));
     tally.finish();
 }
 
@@ -82,10 +91,10 @@ impl std::fmt::Display for Seen {
     }
 }
 
-fn fill(mount: &Mount, rng: &mut Rng, seen: &mut Seen) -> Vec<Flaw> {
+fn fill(mount: &Mount, backend: Tested, rng: &mut Rng, seen: &mut Seen) -> Vec<Flaw> {
     let ballast = mount.root().join(BALLAST);
     write_ballast(&ballast).expect("the file system is not full yet");
-    let subject = Subject::new(&mount.root(), rng);
+    let subject = Subject::new(&mount.root(), backend, rng);
     let sizes = rng.pick::<&[u32]>(&[&[100, 10_000], &[100, 10_000, 100_000], &[100_000, 1_000_000]]);
     let mix = Mix { sizes: sizes.to_vec(), bytes: u64::MAX, batches: rng.pick(&[0, 10, 40]), grow: true };
     let config =
@@ -104,7 +113,7 @@ fn fill(mount: &Mount, rng: &mut Rng, seen: &mut Seen) -> Vec<Flaw> {
     flaws.extend(after_the_first_error(&events, came_back, seen));
     flaws.extend(opening_while_full(&config, mount, seen));
     fs::remove_file(&ballast).expect("the ballast can be removed");
-    match check::read(&subject.directory, subject.threads.len()) {
+    match check::read(&subject.directory, backend, subject.threads.len()) {
         Ok(found) => {
             flaws.extend(judge(&subject.threads, &history, &found));
             // The control: one acknowledgement that nobody gave.

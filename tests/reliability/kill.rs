@@ -6,12 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::backends::Tested;
 use crate::check::{self, judge};
 use crate::event::{Config, Event, Role, Written};
 use crate::history::{History, panics};
 use crate::process::Process;
 use crate::rng::{Rng, from_environment};
 use crate::tally::{Flaw, Tally, say};
+use crate::tested::{self, on_disk};
 use crate::work::Mix;
 
 /// How many kills a store lives through before the next one is made.
@@ -33,16 +35,17 @@ const HUGE: u32 = 1_000_000;
 /// A store that is written to by one child after the other, and what must be in it.
 pub(crate) struct Subject {
     pub(crate) directory: PathBuf,
+    pub(crate) backend: Tested,
     pub(crate) threads: Vec<Written>,
     pub(crate) next: u64,
 }
 
 impl Subject {
-    pub(crate) fn new(directory: &Path, rng: &mut Rng) -> Self {
+    pub(crate) fn new(directory: &Path, backend: Tested, rng: &mut Rng) -> Self {
         // The directory above does not exist yet either.
         let directory = directory.join("stores").join("store");
         let threads = (0..rng.pick(&[1, 1, 2, 4])).map(|_| Written::default()).collect();
-        Self { directory, threads, next: 1 }
+        Self { directory, backend, threads, next: 1 }
     }
 
     /// How the next child writes.
@@ -54,6 +57,7 @@ impl Subject {
             role,
             seed: rng.next(),
             directory: self.directory.clone(),
+            backend: self.backend,
             threads: self.threads.clone(),
             next: self.next,
             mix,
@@ -65,7 +69,7 @@ impl Subject {
 
     /// Opens the store after a crash, compares, and goes on from what is there.
     pub(crate) fn check(&mut self, history: &History) -> Vec<Flaw> {
-        match check::read(&self.directory, self.threads.len()) {
+        match check::read(&self.directory, self.backend, self.threads.len()) {
             Ok(found) => {
                 let flaws = judge(&self.threads, history, &found);
                 self.threads = found.threads;
@@ -114,12 +118,19 @@ pub(crate) fn opening_time(events: &[(Instant, Event)]) -> Option<Duration> {
 }
 
 pub(crate) fn run(seed: u64) {
-    let mut tally = Tally::new("kill", seed);
+    for backend in on_disk() {
+        run_on(backend, seed);
+    }
+}
+
+fn run_on(backend: Tested, seed: u64) {
+    let name = tested::line("kill", backend);
+    let mut tally = Tally::new(name.clone(), seed);
     let mut rng = Rng::new(seed);
     let scratch = tempfile::Builder::new().prefix("pivotdb-kill-").tempdir().expect("a directory");
-    let kills = from_environment("PIVOTDB_KILLS", 100);
+    let kills = from_environment("PIVOTDB_KILLS", tested::usual(backend, 100, 40));
     let mut control = 0;
-    while control < 30 && !liar_is_caught(scratch.path(), &mut rng, control) {
+    while control < 30 && !liar_is_caught(scratch.path(), backend, &mut rng, control) {
         control += 1;
     }
     if control < 30 {
@@ -132,7 +143,7 @@ pub(crate) fn run(seed: u64) {
         stores += 1;
         let place = scratch.path().join(format!("store-{stores}"));
         std::fs::create_dir(&place).expect("a directory");
-        let mut subject = Subject::new(&place, &mut rng);
+        let mut subject = Subject::new(&place, backend, &mut rng);
         for life in 0..KILLS_PER_STORE {
             // The first of a store is its making.
             let moment =
@@ -143,7 +154,7 @@ pub(crate) fn run(seed: u64) {
             moment.wait(&child, usual_opening + usual_opening / 4, &mut rng);
             let events = child.kill();
             if let Some(time) = opening_time(&events) {
-                usual_opening = (usual_opening * 3 + time) / 4;
+                usual_opening = (usual_opening + time) / 2;
             }
             let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
             let history = History::new(&events, subject.threads.len(), subject.next);
@@ -166,7 +177,7 @@ pub(crate) fn run(seed: u64) {
         }
         let _ = std::fs::remove_dir_all(&place);
     }
-    say(format_args!("kill: {seen}; control caught at try {}", control + 1));
+    say(format_args!("{name}: {seen}; control caught at try {}", control + 1));
     tally.finish();
 }
 
@@ -219,10 +230,10 @@ impl std::fmt::Display for Seen {
 }
 
 /// The control: a child that acknowledges a commit before it makes it. Gives whether that was found out.
-fn liar_is_caught(scratch: &Path, rng: &mut Rng, attempt: u32) -> bool {
+fn liar_is_caught(scratch: &Path, backend: Tested, rng: &mut Rng, attempt: u32) -> bool {
     let place = scratch.join(format!("liar-{attempt}"));
     std::fs::create_dir(&place).expect("a directory");
-    let mut subject = Subject::new(&place, rng);
+    let mut subject = Subject::new(&place, backend, rng);
     let config = Config { immediate: 100, ..subject.config(Role::Liar, rng) };
     let child = Process::start(&config, place.join("errors"));
     Moment::Working.wait(&child, Duration::ZERO, rng);

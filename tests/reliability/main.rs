@@ -6,15 +6,18 @@
 //! The usual form is the one for CI: together at most 110 s in release on 2 cores, so every harness is bounded. These make it longer, for a
 //! search by night, or repeat what was found; each is a whole number in decimal.
 //!
+//! Stores are kept with sled, and where the feature `redb` is on, once more with redb; `PIVOTDB_BACKEND=redb` leaves sled out. `fault` is about what is above a
+//! backend: its stores are in memory.
+//!
 //! | variable | harness | usually | long |
 //! |---|---|---|---|
 //! | `PIVOTDB_SEED` | all but `fault` | random, printed | the one of the run to be repeated, as far as processes and disks allow |
-//! | `PIVOTDB_KILLS` | `kill` | 100 kills | 2000 |
-//! | `PIVOTDB_CUTS` | `powercut` | 60 cuts | 600 |
-//! | `PIVOTDB_FULL` | `fulldisk` | 6 full disks | 100 |
+//! | `PIVOTDB_KILLS` | `kill` | 100 kills, 40 with redb | 2000 |
+//! | `PIVOTDB_CUTS` | `powercut` | 60 cuts, 40 with redb | 600 |
+//! | `PIVOTDB_FULL` | `fulldisk` | 6 full disks, 3 with redb | 100 |
 //!
 //! ```text
-//! PIVOTDB_CUTS=600 cargo test --release --features testing --test reliability powercut -- --nocapture
+//! PIVOTDB_CUTS=600 cargo test --release --features testing,redb --test reliability powercut -- --nocapture
 //! ```
 //!
 //! `powercut` and `fulldisk` mount file systems: they need Linux and root, and `powercut` and a third of `fulldisk` also loop devices,
@@ -28,6 +31,13 @@
     reason = "a harness that cannot go on says where"
 )]
 
+#[path = "../support/backends.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it makes stores, too; here children do, at places of their harness"
+)]
+mod backends;
 mod check;
 mod child;
 mod disk;
@@ -43,6 +53,7 @@ mod raw;
 mod regressions;
 mod rng;
 mod tally;
+mod tested;
 mod work;
 
 use std::sync::{Mutex, PoisonError};

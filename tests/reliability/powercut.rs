@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::backends::Tested;
 use crate::disk::{Mount, unavailable};
 use crate::event::{Config, Event, Role};
 use crate::history::{History, panics};
@@ -12,6 +13,7 @@ use crate::kill::{Moment, Seen, Subject, opening_time};
 use crate::process::Process;
 use crate::rng::{Rng, from_environment};
 use crate::tally::{Flaw, Tally, say};
+use crate::tested::{self, on_disk};
 use crate::work::Mix;
 
 const CUTS_PER_STORE: u64 = 6;
@@ -34,20 +36,28 @@ pub(crate) fn run(seed: u64) {
     {
         return say(format_args!("skipped: powercut: {reason}"));
     }
-    let mut tally = Tally::new("powercut", seed);
+    for backend in on_disk() {
+        run_on(backend, seed);
+    }
+}
+
+fn run_on(backend: Tested, seed: u64) {
+    let name = tested::line("powercut", backend);
+    let mut tally = Tally::new(name.clone(), seed);
     let mut rng = Rng::new(seed);
-    let (lost, tries) = control(&mut rng);
-    if lost {
+    let control = if backend.name == "sled" { bare_sled_loses } else { haste_is_caught };
+    let tries = (1..=CONTROL_TRIES).find(|_| control(backend, &mut rng));
+    if tries.is_some() {
         tally.control_caught();
     }
-    let cuts = from_environment("PIVOTDB_CUTS", 60);
+    let cuts = from_environment("PIVOTDB_CUTS", tested::usual(backend, 60, 40));
     let mut seen = Seen::default();
     let mut usual_opening = Duration::from_millis(100);
     let mut stores = 0;
     while tally.runs < cuts {
         stores += 1;
         let mut mount = new_mount(&mut rng).expect("a file system");
-        let mut subject = Subject::new(&mount.root(), &mut rng);
+        let mut subject = Subject::new(&mount.root(), backend, &mut rng);
         let pressed = rng.percent(PRESSED);
         for life in 0..CUTS_PER_STORE {
             let moment = if rng.percent(20) { Moment::Opening } else { Moment::Working };
@@ -62,16 +72,17 @@ pub(crate) fn run(seed: u64) {
                 };
             }
             let errors = mount.beside().join("errors");
+            let cut = mount.ready_to_cut().expect("the file system can be cut off");
             let child = Process::start(&config, errors.clone());
             moment.wait(&child, usual_opening + usual_opening / 4, &mut rng);
-            let begun = mount.cut().expect("the file system can be cut off");
+            let begun = cut.now().expect("the file system can be cut off");
             if rng.percent(50) {
                 // Some time to meet a medium that is gone.
                 std::thread::sleep(Duration::from_millis(rng.below(50)));
             }
             let events = child.kill();
             if let Some(time) = opening_time(&events) {
-                usual_opening = (usual_opening * 3 + time) / 4;
+                usual_opening = (usual_opening + time) / 2;
             }
             mount.remount().expect("the file system can be mounted again");
             // Unlike a power cut this takes its time. A sync that is under way meanwhile may return without an error, and without having
@@ -99,7 +110,7 @@ pub(crate) fn run(seed: u64) {
             }
         }
     }
-    say(format_args!("powercut: {seen}; control caught at try {tries}"));
+    say(format_args!("{name}: {seen}; control caught at try {}", tries.unwrap_or(0)));
     tally.finish();
 }
 
@@ -114,43 +125,56 @@ fn is_of_the_medium(error: &str) -> bool {
         .any(|kind| error.contains(&format!(": {kind}: ")))
 }
 
-/// The control: a program that trusts sled's own `flush`. Gives whether it has lost what it had acknowledged, and after how many cuts.
-fn control(rng: &mut Rng) -> (bool, u64) {
-    for attempt in 1..=CONTROL_TRIES {
-        let mut mount = Mount::image(MEGABYTES, USUAL, "defaults").expect("a file system");
-        let directory = mount.root().join("bare");
-        let mix = Mix { sizes: vec![rng.pick(&[100, 2000, 8000])], bytes: 0, batches: 0, grow: true };
-        let config = Config {
-            role: Role::BareSled,
-            seed: 0,
-            directory: directory.clone(),
-            threads: Vec::new(),
-            next: 1,
-            mix,
-            immediate: 100,
-            session: 0,
-            sync_deadline: Duration::from_secs(20),
-        };
-        let child = Process::start(&config, mount.beside().join("errors"));
-        child.wait_for(Duration::from_secs(60), |event| matches!(event, Event::Acknowledged { .. }));
-        std::thread::sleep(Duration::from_millis(rng.below(400)));
-        mount.cut().expect("the file system can be cut off");
-        let events = child.kill();
-        mount.remount().expect("the file system can be mounted again");
-        let acknowledged = events.iter().filter_map(|(_, event)| match event {
-            Event::Acknowledged { number, .. } => Some(*number),
-            _ => None,
-        });
-        let acknowledged = acknowledged.max().unwrap_or(0);
-        let there = std::panic::catch_unwind(|| {
-            let database = sled::Config::new().path(&directory).open().ok()?;
-            (1..=acknowledged)
-                .all(|number| matches!(database.get(number.to_be_bytes()), Ok(Some(_))))
-                .then_some(())
-        });
-        if !matches!(there, Ok(Some(()))) {
-            return (true, attempt);
-        }
-    }
-    (false, CONTROL_TRIES)
+/// The control of sled: a program that trusts sled's own `flush`. Gives whether it has lost what it had acknowledged.
+fn bare_sled_loses(backend: Tested, rng: &mut Rng) -> bool {
+    let mut mount = Mount::image(MEGABYTES, USUAL, "defaults").expect("a file system");
+    let directory = mount.root().join("bare");
+    let mix = Mix { sizes: vec![rng.pick(&[100, 2000, 8000])], bytes: 0, batches: 0, grow: true };
+    let config = Config {
+        role: Role::BareSled,
+        seed: 0,
+        directory: directory.clone(),
+        backend,
+        threads: Vec::new(),
+        next: 1,
+        mix,
+        immediate: 100,
+        session: 0,
+        sync_deadline: Duration::from_secs(20),
+    };
+    let child = Process::start(&config, mount.beside().join("errors"));
+    child.wait_for(Duration::from_secs(60), |event| matches!(event, Event::Acknowledged { .. }));
+    std::thread::sleep(Duration::from_millis(rng.below(400)));
+    mount.cut().expect("the file system can be cut off");
+    let events = child.kill();
+    mount.remount().expect("the file system can be mounted again");
+    let acknowledged = events.iter().filter_map(|(_, event)| match event {
+        Event::Acknowledged { number, .. } => Some(*number),
+        _ => None,
+    });
+    let acknowledged = acknowledged.max().unwrap_or(0);
+    let there = std::panic::catch_unwind(|| {
+        let database = sled::Config::new().path(&directory).open().ok()?;
+        (1..=acknowledged)
+            .all(|number| matches!(database.get(number.to_be_bytes()), Ok(Some(_))))
+            .then_some(())
+    });
+    !matches!(there, Ok(Some(())))
+}
+
+/// The control of other backends: a child that says of buffered commits that they are durable. Gives whether that was found out.
+fn haste_is_caught(backend: Tested, rng: &mut Rng) -> bool {
+    let mut mount = Mount::image(MEGABYTES, USUAL, "defaults").expect("a file system");
+    let mut subject = Subject::new(&mount.root(), backend, rng);
+    let config = Config { immediate: 0, session: u64::MAX, ..subject.config(Role::Hasty, rng) };
+    let child = Process::start(&config, mount.beside().join("errors"));
+    Moment::Working.wait(&child, Duration::ZERO, rng);
+    let begun = mount.cut().expect("the file system can be cut off");
+    let events = child.kill();
+    mount.remount().expect("the file system can be mounted again");
+    let before = events.iter().take_while(|(at, _)| *at < begun).count();
+    let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
+    let history = History::promising(before, &events, subject.threads.len(), subject.next);
+    let flaws = subject.check(&history);
+    flaws.iter().any(|flaw| matches!(flaw, Flaw::Lost(_)))
 }

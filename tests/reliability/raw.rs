@@ -7,6 +7,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::backends::Tested;
 use crate::tally::Flaw;
 
 /// What a tree of keys adds up to.
@@ -30,33 +31,25 @@ struct Meta {
     digest: u128,
 }
 
+/// A stored entry: a key as the format document has it, and its value.
+type Entry = (Vec<u8>, Vec<u8>);
+
 /// Checks the files of a closed store.
-pub(crate) fn check_directory(directory: &Path) -> Vec<Flaw> {
-    let mut flaws = Vec::new();
-    let files = |name: &str| fs::read_dir(directory.join("sled").join(name)).map_or(0, Iterator::count);
-    if files("blobs") > 0 {
-        flaws.push(Flaw::Torn(format!("{} files in blobs/, which nothing syncs", files("blobs"))));
-    }
+pub(crate) fn check_directory(directory: &Path, backend: Tested) -> Vec<Flaw> {
     let marker = fs::read_to_string(directory.join("pivotdb.format")).unwrap_or_default();
-    let segment_size = marker.lines().find_map(|line| line.strip_prefix("segment_size ")?.parse().ok());
-    let Some(segment_size) = segment_size else {
-        return vec![Flaw::Torn("there is no marker".to_owned())];
+    let mut flaws = Vec::new();
+    if !marker.lines().any(|line| line.strip_prefix("backend ") == Some(backend.name)) {
+        flaws.push(Flaw::Torn(format!("a marker of a store on {}: {marker:?}", backend.name)));
+    }
+    let entries = match backend.name {
+        "sled" => in_sled(directory, &marker),
+        #[cfg(feature = "redb")]
+        "redb" => in_redb(directory),
+        other => panic!("nothing here reads the files of {other}"),
     };
-    let database = sled::Config::new()
-        .path(directory.join("sled"))
-        .segment_size(segment_size)
-        .flush_every_ms(None)
-        .open();
-    let sum = match database {
-        Ok(database) => {
-            let entries =
-                database.iter().map(|entry| entry.map(|(key, value)| (unescaped(&key), value.to_vec())));
-            match entries.collect::<Result<Vec<_>, _>>() {
-                Ok(entries) => Sum::of(entries),
-                Err(error) => return vec![Flaw::Torn(format!("sled alone cannot read it: {error}"))],
-            }
-        }
-        Err(error) => return vec![Flaw::FailedOpen(format!("sled alone cannot open it: {error}"))],
+    let sum = match entries {
+        Ok(entries) => Sum::of(entries),
+        Err(flaw) => return flaws.into_iter().chain([flaw]).collect(),
     };
     flaws.extend(sum.flaws().into_iter().map(Flaw::Torn));
     let synced = fs::read(directory.join("pivotdb.synced")).unwrap_or_default();
@@ -68,13 +61,56 @@ pub(crate) fn check_directory(directory: &Path) -> Vec<Flaw> {
     flaws
 }
 
+/// The entries that sled alone finds.
+fn in_sled(directory: &Path, marker: &str) -> Result<Vec<Entry>, Flaw> {
+    let directory = directory.join("sled");
+    let blobs = fs::read_dir(directory.join("blobs")).map_or(0, Iterator::count);
+    if blobs > 0 {
+        return Err(Flaw::Torn(format!("{blobs} files in blobs/, which nothing syncs")));
+    }
+    let segment_size = marker.lines().find_map(|line| line.strip_prefix("segment_size ")?.parse().ok());
+    let segment_size =
+        segment_size.ok_or_else(|| Flaw::Torn("no size of segments in the marker".to_owned()))?;
+    let options = sled::Config::new().path(directory).segment_size(segment_size).flush_every_ms(None);
+    let database =
+        options.open().map_err(|error| Flaw::FailedOpen(format!("sled alone cannot open it: {error}")))?;
+    let entries = database.iter().map(|entry| entry.map(|(key, value)| (unescaped(&key), value.to_vec())));
+    entries
+        .collect::<Result<_, _>>()
+        .map_err(|error| Flaw::Torn(format!("sled alone cannot read it: {error}")))
+}
+
+/// The entries that redb alone finds, once it has found all its pages sound.
+#[cfg(feature = "redb")]
+fn in_redb(directory: &Path) -> Result<Vec<Entry>, Flaw> {
+    use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+
+    const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
+    let mut database = Database::open(directory.join("pivotdb.redb"))
+        .map_err(|error| Flaw::FailedOpen(format!("redb alone cannot open it: {error}")))?;
+    match database.check_integrity() {
+        Ok(true) => {}
+        Ok(false) => return Err(Flaw::Torn("redb alone has to repair it".to_owned())),
+        Err(error) => return Err(Flaw::Torn(format!("redb alone finds damage: {error}"))),
+    }
+    let read = || -> Result<Vec<Entry>, redb::Error> {
+        let entries = database.begin_read()?.open_table(ENTRIES)?;
+        let owned = entries.iter()?.map(|entry| {
+            let (key, value) = entry?;
+            Ok((key.value().to_vec(), value.value().to_vec()))
+        });
+        owned.collect()
+    };
+    read().map_err(|error| Flaw::Torn(format!("redb alone cannot read it: {error}")))
+}
+
 /// Checks the entries of any backend.
-pub(crate) fn check_entries(entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Vec<Flaw> {
+pub(crate) fn check_entries(entries: impl IntoIterator<Item = Entry>) -> Vec<Flaw> {
     Sum::of(entries).flaws().into_iter().map(Flaw::Torn).collect()
 }
 
 impl Sum {
-    fn of(entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Self {
+    fn of(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut sum = Self::default();
         for (key, value) in entries {
             if key.len() > 2_400 || value.len() > 32 << 10 {

@@ -21,7 +21,7 @@ pub(crate) enum Flaw {
 /// Counts of one harness.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    name: &'static str,
+    name: String,
     seed: u64,
     pub(crate) runs: u64,
     lost: u64,
@@ -39,7 +39,7 @@ const REPEATED: usize = 1_500;
 const REPEATED_OF_ONE: usize = 700;
 
 impl Tally {
-    pub(crate) fn new(name: &'static str, seed: u64) -> Self {
+    pub(crate) fn new(name: String, seed: u64) -> Self {
         say(format_args!("{name}: begins with seed {seed}"));
         Self {
             name,

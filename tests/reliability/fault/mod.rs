@@ -28,7 +28,7 @@ use cases::{ALL, Case, Handles, PROBE, builder, populate};
 type State = BTreeMap<String, Vec<String>>;
 
 pub(crate) fn run(seed: u64) {
-    let mut tally = Tally::new("fault", seed);
+    let mut tally = Tally::new("fault".to_owned(), seed);
     let base = base();
     // Planted panics are not news.
     let hook = std::panic::take_hook();
