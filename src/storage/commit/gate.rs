@@ -164,10 +164,14 @@ impl Gate {
         true
     }
 
-    /// Waits, with the gate held, until so many more have queued than had, or until `until`. Gives how many have.
-    pub(crate) fn gather(&self, more: u64, until: Instant) -> u64 {
+    /// How many have ever queued.
+    pub(crate) fn queued_ever(&self) -> u64 {
+        lock(&self.state).queued_ever
+    }
+
+    /// Waits, with the gate held, until so many more have queued than `from`, or until `until`. Gives how many have.
+    pub(crate) fn gather(&self, from: u64, more: u64, until: Instant) -> u64 {
         let mut state = lock(&self.state);
-        let from = state.queued_ever;
         state.gathers_up_to = from.wrapping_add(more);
         loop {
             let came = state.queued_ever.wrapping_sub(from);

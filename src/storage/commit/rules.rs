@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -886,6 +886,29 @@ fn nothing_is_applied_once_a_sync_has_failed() {
     });
     assert_eq!(puppet.count(Call::Apply), 1);
     assert_eq!(engine.read(b"b").unwrap().value, None);
+}
+
+/// What has failed may have been told to the apply alone: a sync after it would succeed and mean nothing.
+#[test]
+fn nothing_is_synced_once_an_apply_has_failed() {
+    let puppet = Puppet::new();
+    let engine = puppet.engine(unhurried());
+    thread::scope(|scope| {
+        puppet.hold(Call::Apply);
+        puppet.plan(Call::Apply, Act::Fail);
+        let failing = scope.spawn(|| engine.commit(put(b"b", b"v"), Durability::Buffered));
+        puppet.wait_hanging(Call::Apply, 1);
+        // The syncer waits at the gate from here on.
+        let waiting = scope.spawn(|| engine.shared.wait_synced(1));
+        let give_up_at = Instant::now() + PATIENCE;
+        while lock(&engine.shared.sync).progress.is_none() && Instant::now() < give_up_at {
+            thread::yield_now();
+        }
+        puppet.release(Call::Apply);
+        assert!(failing.join().unwrap().is_err() && waiting.join().unwrap().is_err());
+    });
+    drop(engine);
+    assert_eq!((puppet.count(Call::Flush), puppet.count(Call::Sync)), (0, 0));
 }
 
 #[test]

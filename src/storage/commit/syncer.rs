@@ -221,6 +221,11 @@ impl Work<'_> {
         if !shared.gate.enter_syncer(began + shared.options.sync_deadline) {
             return Err(("an apply did not finish within the deadline", broken("the backend hangs")));
         }
+        // A write has failed while this waited. What a sync says after that is worth nothing: the system may tell of a failure only once.
+        if shared.poisoned().is_some() {
+            shared.gate.leave();
+            return Err(("a write failed before the sync", broken("the store is poisoned")));
+        }
         let flushed = guarded(|| self.backend.flush());
         let meta = lock(&shared.tail).meta;
         let served_up_to = {
@@ -256,20 +261,22 @@ impl Work<'_> {
                 released_at: state.arrivals,
             }
         };
+        // Before anybody is released, so that all who come back are counted.
+        let queued = shared.gate.queued_ever();
         shared.sync_done.notify_all();
         if holds_gate {
-            self.gather_at_gate(&cycle, gathering);
+            self.gather_at_gate(&cycle, queued, gathering);
             shared.gate.leave();
         }
         Ok(cycle)
     }
 
     /// Waits for those who were just released, so that they are committed in one group with those who queue. Nobody waits who is alone.
-    fn gather_at_gate(&self, cycle: &Cycle, gathering: &mut Gathering) {
+    fn gather_at_gate(&self, cycle: &Cycle, queued: u64, gathering: &mut Gathering) {
         let gate = &self.shared.gate;
         let alone = cycle.served == 0 || (cycle.served == 1 && gate.is_idle());
         if !alone && !gathering.passes() {
-            let came = gate.gather(cycle.served, Instant::now() + cycle.took.min(GATHER_AT_MOST));
+            let came = gate.gather(queued, cycle.served, Instant::now() + cycle.took.min(GATHER_AT_MOST));
             gathering.note(came >= cycle.served.div_ceil(2));
         }
     }
