@@ -6,8 +6,8 @@ use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::storage::backend::{
@@ -29,6 +29,8 @@ pub(crate) struct SledBackend {
     data: File,
     overflow: PathBuf,
     pace: Pace,
+    /// Whether a sync has failed: the system tells only one of those who ask, and afterwards nobody. Held during each, so that none is told of another's.
+    sync_failed: Mutex<bool>,
     close_timeout: Duration,
     lock: Arc<DirectoryLock>,
 }
@@ -93,7 +95,15 @@ impl SledBackend {
         let through = write_through(&data)
             .map_err(|error| BackendError::io("sled's data file could not be synced", error))?;
         let (overflow, pace) = (directory.join("blobs"), Pace::new(through));
-        Ok(Self { database: Some(database), data, overflow, pace, close_timeout, lock })
+        Ok(Self {
+            database: Some(database),
+            data,
+            overflow,
+            pace,
+            sync_failed: Mutex::new(false),
+            close_timeout,
+            lock,
+        })
     }
 
     /// How many pages sled has put into files of their own, which it never syncs: what they hold does not survive a power cut.
@@ -179,10 +189,15 @@ impl Backend for SledBackend {
     }
 
     fn sync(&self) -> Result<(), BackendError> {
+        let mut failed = self.sync_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failed {
+            return Err(BackendError::new(Failure::Io, "an earlier sync has failed"));
+        }
         let flushed = self.pace.flushed.load(Ordering::Relaxed);
-        self.data
-            .sync_data()
-            .map_err(|error| BackendError::io("the data file could not be synced", error))?;
+        self.data.sync_data().map_err(|error| {
+            *failed = true;
+            BackendError::io("the data file could not be synced", error)
+        })?;
         self.pace.note_synced(flushed);
         Ok(())
     }
