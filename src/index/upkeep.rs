@@ -109,7 +109,10 @@ impl Upkeep<'_, '_> {
         if !self.reserve(&gone, &come, relied_on)? {
             return Ok(Kept::Beyond(number));
         }
-        for Part { values, .. } in gone.iter().filter(|part| old.by_function || !come.contains(*part)) {
+        // Parts with reservations of their own may share an entry, where it is cut.
+        let stay: BTreeSet<&[u8]> = come.iter().map(|part| &*part.values).collect();
+        for Part { values, .. } in gone.iter().filter(|part| old.by_function || !stay.contains(&*part.values))
+        {
             self.commit.remove(index::entry(number, values, id)?);
             if old.by_function {
                 self.commit.remove(index::reverse(number, id, values)?);

@@ -131,10 +131,14 @@ impl<'a> Audit<'a> {
             } else {
                 entered.extracted.parts
             };
-            let mut reservations = BTreeSet::new();
+            // Values that are cut may share an entry.
+            let (mut entries, mut reservations) = (BTreeSet::new(), BTreeSet::new());
             for part in &parts {
+                let counts = entries.insert(&part.values);
                 match self.held.get(&key::entry(number, &part.values, id)?)? {
-                    Some(value) if *value == key::entry_value(&part.values) => audited.expected.entries += 1,
+                    Some(value) if *value == key::entry_value(&part.values) => {
+                        audited.expected.entries += u64::from(counts);
+                    }
                     None if !passed => {}
                     _ => damage(corrupt("an entry of a document is missing or malformed")),
                 }

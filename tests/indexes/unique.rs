@@ -184,3 +184,20 @@ fn a_program_that_wants_it_no_more_is_not_refused() {
     assert_eq!(things.indexes().unwrap().len(), 1);
     check(&store);
 }
+
+/// Their entry is cut after 1,024 bytes, so that all of these have the same one.
+#[test]
+fn long_values_that_share_an_entry_keep_it_until_the_last_is_gone() {
+    let (store, things) = things();
+    things.create_index(&Index::unique("urls").named("urls")).unwrap();
+    let url = |end: &str| format!("{}{end}", "x".repeat(2_000));
+    things.insert_with_id(1, &json!({"urls": [url("a"), url("b")]})).unwrap();
+    let found = |url: String| things.find(json!({"urls": url})).to_vec().unwrap().len();
+    for (urls, left) in [(vec![url("a")], 1), (vec![url("a"), url("c")], 1), (vec![url("c")], 1), (vec![], 0)]
+    {
+        things.update(1, |thing| thing["urls"] = json!(urls)).unwrap();
+        assert_eq!(things.index_entries("urls").unwrap(), 1, "of something, or of nothing");
+        assert_eq!(urls.first().map_or(0, |url| found(url.clone())), left);
+        check(&store);
+    }
+}
