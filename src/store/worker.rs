@@ -17,6 +17,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Worker {
     /// `None`: somebody else does the work.
     core: Option<Weak<Core>>,
+    /// How long its end is waited for.
+    patience: Duration,
     signal: Arc<Signal>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -31,6 +33,7 @@ struct Signal {
 struct State {
     woken: bool,
     stopped: bool,
+    ended: bool,
 }
 
 impl Signal {
@@ -43,6 +46,7 @@ impl Worker {
     pub(crate) fn new(core: &Arc<Core>, background: bool) -> Self {
         Self {
             core: background.then(|| Arc::downgrade(core)),
+            patience: core.engine.patience(),
             signal: Arc::default(),
             thread: Mutex::default(),
         }
@@ -63,20 +67,31 @@ impl Worker {
         if thread.is_none() {
             let signal = Arc::clone(&self.signal);
             // Where no thread can be had, builds wait until somebody runs them.
-            *thread =
-                thread::Builder::new().name("pivotdb worker".into()).spawn(move || run(&core, &signal)).ok();
+            *thread = thread::Builder::new()
+                .name("pivotdb worker".into())
+                .spawn(move || {
+                    let _ended = Ended(&signal);
+                    run(&core, &signal);
+                    // Given up before anybody hears of the end.
+                    drop(core);
+                })
+                .ok();
         }
     }
 
-    /// Ends the thread, after the step it is at.
+    /// Ends the thread, after the step it is at. One that hangs, at a medium that does not answer or in a step of the user's, is left behind.
     pub(crate) fn stop(&self) {
         self.signal.state().stopped = true;
         self.signal.changed.notify_all();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // User code that runs in a step may hold the last handle; a thread cannot wait for itself.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
-            // It catches nothing and panics nowhere; if it did, there is nothing left to be done about it.
-            let _ = thread.join();
+            let state = self.signal.state();
+            let waited = self.signal.changed.wait_timeout_while(state, self.patience, |state| !state.ended);
+            if waited.unwrap_or_else(PoisonError::into_inner).0.ended {
+                // It catches nothing and panics nowhere; if it did, there is nothing left to be done about it.
+                let _ = thread.join();
+            }
         }
     }
 }
@@ -84,6 +99,16 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Tells that the thread ends, however it does.
+struct Ended<'s>(&'s Signal);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.state().ended = true;
+        self.0.changed.notify_all();
     }
 }
 

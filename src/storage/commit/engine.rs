@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::encoding::key::space::META_KEY;
 use crate::storage::backend::{Backend, BackendError, Batch, MAX_KEY, MAX_VALUE};
@@ -159,6 +160,11 @@ impl Engine {
         drop(backend.take());
         flushed?;
         if stopped { Ok(()) } else { Err(StorageError::OutcomeUnknown(self.shared.poison_overdue())) }
+    }
+
+    /// How long whoever waits for a medium waits at most.
+    pub(crate) fn patience(&self) -> Duration {
+        self.shared.patience()
     }
 
     fn flush_published(&self) -> Result<(), StorageError> {

@@ -856,7 +856,7 @@ fn a_commit_that_meets_a_close_is_made_or_refused() {
     let theirs = Arc::clone(&engine);
     let close = thread::spawn(move || theirs.close());
     // Time enough to close past the commit.
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while begun.elapsed() < MOMENT && !lock(&engine.shared.sync).stopped {
         thread::yield_now();
     }
