@@ -391,8 +391,19 @@ fn a_busy_store_is_sound() {
             });
         }
         for _ in 0..50 {
-            let verified = Verify::new(&store).run().unwrap();
-            overtaken += usize::from(store.stats().unwrap().sequence > verified.sequence);
+            let sequence = || store.stats().unwrap().sequence;
+            // Waits, in the middle of it, until somebody has committed.
+            let mut waited = false;
+            let verified = Verify::new(&store).progress(|_| {
+                let now = sequence();
+                while !waited && sequence() <= now {
+                    std::thread::yield_now();
+                }
+                waited = true;
+                ControlFlow::Continue(())
+            });
+            let verified = verified.run().unwrap();
+            overtaken += usize::from(sequence() > verified.sequence);
             assert!(verified.is_sound(), "{:?}", verified.findings);
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
