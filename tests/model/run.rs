@@ -27,6 +27,8 @@ pub(crate) struct Tally {
 struct Known {
     fields: Fields,
     stored: u32,
+    /// An import leaves the member in the body that its id came from.
+    has_id: bool,
 }
 
 type Documents = BTreeMap<u64, Known>;
@@ -176,7 +178,7 @@ impl Running<'_> {
             Err(error) => return Err(error.to_string()),
         };
         for (id, fields) in lines.iter().take(written) {
-            self.documents.insert(*id, Known { fields: fields.clone(), stored: self.version });
+            self.documents.insert(*id, Known { fields: fields.clone(), stored: self.version, has_id: true });
         }
         Ok(())
     }
@@ -401,11 +403,14 @@ fn write(
     match fields {
         None => drop(documents.remove(&id)),
         Some(fields) => {
+            let had_id = before.as_ref().is_some_and(|before| before.has_id);
+            let has_id = had_id && matches!(step, Step::Update(..));
             let stored = before.map_or(version, |before| {
                 // What changes nothing is not written.
-                if before.fields == fields { before.stored } else { before.stored.max(version) }
+                let same = before.fields == fields && has_id == had_id;
+                if same { before.stored } else { before.stored.max(version) }
             });
-            documents.insert(id, Known { fields, stored });
+            documents.insert(id, Known { fields, stored, has_id });
         }
     }
     Ok(Written::Done)
