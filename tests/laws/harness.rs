@@ -25,6 +25,8 @@ pub(crate) struct System {
     /// Gives back what it was given last, if there is a complement.
     pub(crate) believe_stale: bool,
     pub(crate) only_remove: bool,
+    /// Takes an op that it does not know for one that does nothing.
+    pub(crate) pass_unknown: bool,
     /// Writes what it was to read.
     pub(crate) touch: bool,
     pub(crate) calls: Cell<u32>,
