@@ -8,6 +8,7 @@
 
 mod cyclonedx;
 mod digest;
+mod invalid;
 mod nbformat;
 mod notebooks;
 mod ocds;

@@ -66,21 +66,26 @@ fn join_data(data: &mut Value) {
 }
 
 /// Whether a notebook has what its version asks for, as far as the steps rely on it.
-fn is_valid(notebook: &Value, version: u64) -> bool {
+pub(crate) fn is_valid(notebook: &Value, version: u64) -> bool {
+    let is_json = |text: &Value| {
+        text.as_str().is_some_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
+    };
+    let output = |output: &Value| {
+        output["output_type"].is_string() && (version == 4 || output.get("json").is_none_or(is_json))
+    };
     let cell = |cell: &Value| {
         let code = cell["cell_type"] == "code";
         let source = if code && version < 4 { "input" } else { "source" };
-        let outputs = cell["outputs"].as_array();
         cell["cell_type"].is_string()
             && cell[source].is_string()
             && (version < 4 || cell["metadata"].is_object())
-            && (!code
-                || outputs.is_some_and(|all| all.iter().all(|output| output["output_type"].is_string())))
+            && (cell["cell_type"] != "heading" || cell.get("level").is_none_or(Value::is_u64))
+            && (!code || cell["outputs"].as_array().is_some_and(|outputs| outputs.iter().all(output)))
     };
     let cells = |value: &Value| value["cells"].as_array().is_some_and(|cells| cells.iter().all(cell));
     let sheets =
         |value: &Value| value["worksheets"].as_array().is_some_and(|sheets| sheets.iter().all(cells));
-    if version == 4 { cells(notebook) } else { sheets(notebook) }
+    notebook["metadata"].is_object() && if version == 4 { cells(notebook) } else { sheets(notebook) }
 }
 
 /// Ids of cells are random where the tool makes them, and left out of what is expected.
@@ -200,7 +205,7 @@ fn cells(version: u64) -> impl Strategy<Value = Value> {
     prop_oneof![code, other]
 }
 
-fn notebooks(version: u64) -> impl Strategy<Value = Value> {
+pub(crate) fn notebooks(version: u64) -> impl Strategy<Value = Value> {
     let cells = proptest::collection::vec(cells(version), 0..4);
     let cells = cells.prop_map(move |cells| match version {
         4 => json!({"cells": cells}),
