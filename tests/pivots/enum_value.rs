@@ -44,6 +44,10 @@ mod after {
     }
 }
 
+use pivotdb::field;
+
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn order(open: bool, lines: u32) -> (before::Order, after::Order) {
@@ -81,5 +85,29 @@ impl crate::harness::Pivot for Pivot {
     fn seen_by_newer(after: &mut after::Order) {
         after.lines += 1;
         after.status = if after.lines == 3 { after::Status::Open } else { after::Status::Void };
+    }
+
+    fn older_asks() -> Question<before::Order> {
+        Question {
+            filter: field("status").eq("Cancelled").and(field("lines").gte(2)),
+            sort: "lines",
+            index: "status",
+            meant: |order| {
+                let meant = order.status == before::Status::Cancelled && order.lines >= 2;
+                meant.then(|| order.lines.to_string())
+            },
+        }
+    }
+
+    fn newer_asks() -> Question<after::Order> {
+        Question {
+            filter: field("status").eq("Void").and(field("lines").gte(2)),
+            sort: "lines",
+            index: "status",
+            meant: |order| {
+                let meant = order.status == after::Status::Void && order.lines >= 2;
+                meant.then(|| order.lines.to_string())
+            },
+        }
     }
 }

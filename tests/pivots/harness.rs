@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use pivotdb::{Durability, Store, Versioned, Warning};
+use pivotdb::{Durability, Filter, Index, Store, Versioned, Warning};
 use serde_json::{Value, json};
 
 /// A program before and after it changed its mind. What is said of documents is said twice: as the one program sees it, and as the other does.
@@ -35,11 +35,27 @@ pub(crate) trait Pivot {
     /// which the newer one sees so.
     fn seen_by_newer(after: &mut Self::After);
 
+    /// What the older program asks, by an index,
+    fn older_asks() -> Question<Self::Before>;
+
+    /// and the newer one.
+    fn newer_asks() -> Question<Self::After>;
+
     /// Something that other programs have done before.
     fn others(_: &Store) {}
 
     /// What has become of it.
     fn check_others(_: &Store) {}
+}
+
+/// A query, and what the oracle knows of it.
+pub(crate) struct Question<T> {
+    pub(crate) filter: Filter,
+    pub(crate) sort: &'static str,
+    /// On what the index is that leads to the results.
+    pub(crate) index: &'static str,
+    /// Whether a document is meant, and by what it is sorted then.
+    pub(crate) meant: fn(&T) -> Option<String>,
 }
 
 const COLLECTION: &str = "things";
@@ -94,25 +110,26 @@ pub(crate) fn play<P: Pivot>(phase: &str, path: &Path) {
                 let patch = json!({"unknown": unknown(id)});
                 store.documents(COLLECTION).unwrap().merge_patch(id, &patch).unwrap();
             }
+            check(&store, &model::<P>(phase).0, &P::older_asks());
         }
         Phase::Newer => {
             let things = store.collection::<P::After>(COLLECTION).unwrap();
-            check(&store, &model::<P>(Phase::Older).1);
+            check(&store, &model::<P>(Phase::Older).1, &P::newer_asks());
             things.update(1, P::newer_edits).unwrap();
             things.insert_with_id(100, &P::added().1).unwrap();
-            check(&store, &model::<P>(phase).1);
+            check(&store, &model::<P>(phase).1, &P::newer_asks());
         }
         Phase::OlderAgain => {
             let things = store.collection::<P::Before>(COLLECTION).unwrap();
-            check(&store, &model::<P>(Phase::Newer).0);
+            check(&store, &model::<P>(Phase::Newer).0, &P::older_asks());
             for id in [1, 2, 100] {
                 things.update(id, P::older_edits).unwrap();
             }
-            check(&store, &model::<P>(phase).0);
+            check(&store, &model::<P>(phase).0, &P::older_asks());
         }
         Phase::NewerAgain => {
             store.collection::<P::After>(COLLECTION).unwrap();
-            check(&store, &model::<P>(phase).1);
+            check(&store, &model::<P>(phase).1, &P::newer_asks());
             P::check_others(&store);
         }
     }
@@ -146,7 +163,7 @@ fn model<P: Pivot>(phase: Phase) -> Model<P> {
     (before, after)
 }
 
-fn check<T: Versioned + Debug + PartialEq>(store: &Store, model: &BTreeMap<i64, T>) {
+fn check<T: Versioned + Debug + PartialEq>(store: &Store, model: &BTreeMap<i64, T>, question: &Question<T>) {
     let things = store.collection::<T>(COLLECTION).unwrap();
     let warnings = store.warnings();
     let unreadable = warnings.iter().find(|warning| matches!(warning, Warning::Diverged { .. }));
@@ -158,6 +175,30 @@ fn check<T: Versioned + Debug + PartialEq>(store: &Store, model: &BTreeMap<i64, 
             assert_eq!(untyped.require(*id).unwrap().get("unknown"), Some(&unknown(*id)), "document {id}");
         }
     }
+    ask(store, model, question);
+}
+
+/// The answer is that of the oracle, and an index leads to it, in whatever shape documents are stored.
+fn ask<T: Versioned + Debug + PartialEq>(store: &Store, model: &BTreeMap<i64, T>, question: &Question<T>) {
+    let Question { filter, sort, index, meant } = question;
+    let mut expected: Vec<_> =
+        model.iter().filter_map(|(id, thing)| Some((meant(thing)?, *id, thing))).collect();
+    expected.sort_by(|(one, a, _), (other, b, _)| (one, a).cmp(&(other, b)));
+    let everything = expected.len() == model.len();
+    assert!(!expected.is_empty() && !(everything && model.contains_key(&100)), "the filter says nothing");
+    let things = store.collection::<T>(COLLECTION).unwrap();
+    things.create_index(&Index::on(*index).named("asked")).unwrap();
+    let query = things.find(filter).sort(*sort);
+    let explained = query.explain().unwrap();
+    assert!(explained.plan.starts_with("index"), "{explained}");
+    assert_eq!(explained.index.map(|index| index.name).as_deref(), Some("asked"));
+    let found = query.to_vec().unwrap();
+    let found: Vec<_> = found.iter().map(|thing| (thing.id().as_i64().unwrap(), &thing.value)).collect();
+    let expected: Vec<_> = expected.into_iter().map(|(_, id, thing)| (id, thing)).collect();
+    assert_eq!(found, expected, "{filter}");
+    assert_eq!(query.count().unwrap(), expected.len() as u64);
+    let untyped = store.documents(COLLECTION).unwrap().find(filter).sort(*sort).to_vec().unwrap();
+    assert!(untyped.iter().map(|thing| thing.id().as_i64()).eq(expected.iter().map(|(id, _)| Some(*id))));
 }
 
 /// How many lines of the module `after` are not in `before`: those of brackets only, and what types derive, aside.

@@ -27,6 +27,10 @@ mod after {
     }
 }
 
+use pivotdb::field;
+
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn user(name: &str, nickname: Option<&str>) -> (before::User, after::User) {
@@ -61,5 +65,25 @@ impl crate::harness::Pivot for Pivot {
 
     fn seen_by_newer(after: &mut after::User) {
         after.name.push_str(" II");
+    }
+
+    fn older_asks() -> Question<before::User> {
+        Question {
+            filter: field("name").gte("B"),
+            sort: "name",
+            index: "name",
+            meant: |user| (*user.name >= *"B").then(|| user.name.clone()),
+        }
+    }
+
+    fn newer_asks() -> Question<after::User> {
+        Question {
+            filter: field("name").gte("B").and(field("nickname").ne("Cleo")),
+            sort: "name",
+            index: "name",
+            meant: |user| {
+                (*user.name >= *"B" && user.nickname.as_deref() != Some("Cleo")).then(|| user.name.clone())
+            },
+        }
     }
 }

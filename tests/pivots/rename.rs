@@ -32,6 +32,10 @@ mod after {
     }
 }
 
+use pivotdb::field;
+
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn user(mail: &str, logins: u32) -> (before::User, after::User) {
@@ -67,5 +71,23 @@ impl crate::harness::Pivot for Pivot {
     fn seen_by_newer(after: &mut after::User) {
         after.email.insert(0, 'x');
         after.logins += 1;
+    }
+
+    fn older_asks() -> Question<before::User> {
+        Question {
+            filter: field("mail").lt("b").or(field("mail").gte("xb")),
+            sort: "mail",
+            index: "mail",
+            meant: |user| (*user.mail < *"b" || *user.mail >= *"xb").then(|| user.mail.clone()),
+        }
+    }
+
+    fn newer_asks() -> Question<after::User> {
+        Question {
+            filter: field("email").lt("b").or(field("email").gte("xb")),
+            sort: "email",
+            index: "email",
+            meant: |user| (*user.email < *"b" || *user.email >= *"xb").then(|| user.email.clone()),
+        }
     }
 }

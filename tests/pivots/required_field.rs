@@ -31,6 +31,10 @@ mod after {
     }
 }
 
+use pivotdb::field;
+
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn user(name: &str, country: &str) -> (before::User, after::User) {
@@ -62,5 +66,23 @@ impl crate::harness::Pivot for Pivot {
 
     fn seen_by_newer(after: &mut after::User) {
         after.name.push_str(" II");
+    }
+
+    fn older_asks() -> Question<before::User> {
+        Question {
+            filter: field("name").gte("B"),
+            sort: "name",
+            index: "name",
+            meant: |user| (*user.name >= *"B").then(|| user.name.clone()),
+        }
+    }
+
+    fn newer_asks() -> Question<after::User> {
+        Question {
+            filter: field("country").eq("NL"),
+            sort: "name",
+            index: "country",
+            meant: |user| (user.country == "NL").then(|| user.name.clone()),
+        }
     }
 }

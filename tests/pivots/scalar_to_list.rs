@@ -32,6 +32,10 @@ mod after {
     }
 }
 
+use pivotdb::field;
+
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn note(text: &str, tags: &[&str]) -> (before::Note, after::Note) {
@@ -65,5 +69,23 @@ impl crate::harness::Pivot for Pivot {
 
     fn seen_by_newer(after: &mut after::Note) {
         after.text.push('!');
+    }
+
+    fn older_asks() -> Question<before::Note> {
+        Question {
+            filter: field("tag").one_of(["work", "travel"]),
+            sort: "text",
+            index: "tag",
+            meant: |note| matches!(&*note.tag, "work" | "travel").then(|| note.text.clone()),
+        }
+    }
+
+    fn newer_asks() -> Question<after::Note> {
+        Question {
+            filter: field("tags").contains("work"),
+            sort: "text",
+            index: "tags",
+            meant: |note| note.tags.contains(&"work".into()).then(|| note.text.clone()),
+        }
     }
 }

@@ -33,6 +33,10 @@ mod after {
     }
 }
 
+use pivotdb::field;
+
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn user(name: &str, first: &str, last: &str) -> (before::User, after::User) {
@@ -68,5 +72,23 @@ impl crate::harness::Pivot for Pivot {
 
     fn seen_by_newer(after: &mut after::User) {
         after.logins += 1;
+    }
+
+    fn older_asks() -> Question<before::User> {
+        Question {
+            filter: field("name").lt("K"),
+            sort: "name",
+            index: "name",
+            meant: |user| (*user.name < *"K").then(|| user.name.clone()),
+        }
+    }
+
+    fn newer_asks() -> Question<after::User> {
+        Question {
+            filter: field("last").gt(""),
+            sort: "last",
+            index: "last",
+            meant: |user| (!user.last.is_empty()).then(|| user.last.clone()),
+        }
     }
 }

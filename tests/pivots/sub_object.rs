@@ -37,6 +37,10 @@ mod after {
     }
 }
 
+use serde_json::json;
+
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn user(name: &str, phone: &str) -> (before::User, after::User) {
@@ -71,5 +75,23 @@ impl crate::harness::Pivot for Pivot {
 
     fn seen_by_newer(after: &mut after::User) {
         after.contact.phone.push('0');
+    }
+
+    fn older_asks() -> Question<before::User> {
+        Question {
+            filter: json!({"phone": {"$lt": "2"}}).into(),
+            sort: "phone",
+            index: "phone",
+            meant: |user| (*user.phone < *"2").then(|| user.phone.clone()),
+        }
+    }
+
+    fn newer_asks() -> Question<after::User> {
+        Question {
+            filter: json!({"contact.phone": {"$lt": "2"}}).into(),
+            sort: "contact.phone",
+            index: "contact.phone",
+            meant: |user| (*user.contact.phone < *"2").then(|| user.contact.phone.clone()),
+        }
     }
 }

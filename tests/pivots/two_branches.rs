@@ -1,7 +1,7 @@
 //! Two branches of the program each add a step, both are deployed, and then they are merged: the merged program has both steps, in the order that
 //! the one branch gave to its own. The program before the pivot is the other branch.
 
-use pivotdb::Store;
+use pivotdb::{Store, field};
 
 /// The branch whose step comes first in the merged program.
 mod other {
@@ -62,6 +62,8 @@ mod after {
     }
 }
 
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn user(name: &str, mail: &str, country: &str) -> (before::User, after::User) {
@@ -99,6 +101,24 @@ impl crate::harness::Pivot for Pivot {
     fn seen_by_newer(after: &mut after::User) {
         after.name.push_str(" II");
         after.country.push('!');
+    }
+
+    fn older_asks() -> Question<before::User> {
+        Question {
+            filter: field("mail").gte("b").and(field("country").ne("EG")),
+            sort: "name",
+            index: "mail",
+            meant: |user| (*user.mail >= *"b" && user.country != "EG").then(|| user.name.clone()),
+        }
+    }
+
+    fn newer_asks() -> Question<after::User> {
+        Question {
+            filter: field("email").gte("b").and(field("country").ne("EG")),
+            sort: "name",
+            index: "email",
+            meant: |user| (*user.email >= *"b" && user.country != "EG").then(|| user.name.clone()),
+        }
     }
 
     fn others(store: &Store) {

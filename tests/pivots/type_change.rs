@@ -32,6 +32,10 @@ mod after {
     }
 }
 
+use serde_json::json;
+
+use crate::harness::Question;
+
 pub(crate) struct Pivot;
 
 fn user(name: &str, text: &str, age: u32) -> (before::User, after::User) {
@@ -66,5 +70,23 @@ impl crate::harness::Pivot for Pivot {
 
     fn seen_by_newer(after: &mut after::User) {
         after.name.push('!');
+    }
+
+    fn older_asks() -> Question<before::User> {
+        Question {
+            filter: json!({"age": {"$gte": "1", "$lt": "4"}}).into(),
+            sort: "age",
+            index: "age",
+            meant: |user| (*user.age >= *"1" && *user.age < *"4").then(|| user.age.clone()),
+        }
+    }
+
+    fn newer_asks() -> Question<after::User> {
+        Question {
+            filter: json!({"age": {"$gte": 30}}).into(),
+            sort: "age",
+            index: "age",
+            meant: |user| (user.age >= 30).then(|| format!("{:3}", user.age)),
+        }
     }
 }
