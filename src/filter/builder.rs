@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::filter::bits::{Bits, How};
 use crate::filter::condition::{Comparison, Condition, Elements, Test};
 use crate::filter::error::{Flaw, InvalidFilter};
 use crate::filter::filter::Filter;
@@ -152,6 +153,37 @@ impl Field {
         })
     }
 
+    /// An integer in which all bits of `mask` are set. Negative ones are in two's complement.
+    ///
+    /// ```
+    /// # use pivotdb::field;
+    /// # use serde_json::json;
+    /// assert!(field("flags").all_bits_set(0b101).matches(&json!({"flags": 0b111}))?);
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn all_bits_set(self, mask: u64) -> Filter {
+        self.test(Ok(Test::Bits(Bits::new(How::AllSet, mask))))
+    }
+
+    /// An integer in which at least one bit of `mask` is set.
+    #[must_use]
+    pub fn any_bit_set(self, mask: u64) -> Filter {
+        self.test(Ok(Test::Bits(Bits::new(How::AnySet, mask))))
+    }
+
+    /// An integer in which no bit of `mask` is set.
+    #[must_use]
+    pub fn all_bits_clear(self, mask: u64) -> Filter {
+        self.test(Ok(Test::Bits(Bits::new(How::AllClear, mask))))
+    }
+
+    /// An integer in which at least one bit of `mask` is not set.
+    #[must_use]
+    pub fn any_bit_clear(self, mask: u64) -> Filter {
+        self.test(Ok(Test::Bits(Bits::new(How::AnyClear, mask))))
+    }
+
     /// A text in which the regular expression `pattern` is found, in time linear in the text. The syntax is that of the crate
     /// `regex-lite`: no look-around, no back-references, classes of ASCII.
     #[must_use]
@@ -289,6 +321,10 @@ mod tests {
             (field("a").any_element(field("").gt(1)), json!({"a": {"$elemMatch": {"$gt": 1}}})),
             (field("a").size(2), json!({"a": {"$size": 2}})),
             (field("a").remainder(4, 1), json!({"a": {"$mod": [4, 1]}})),
+            (field("a").all_bits_set(5), json!({"a": {"$bitsAllSet": 5}})),
+            (field("a").any_bit_set(5), json!({"a": {"$bitsAnySet": [2, 0]}})),
+            (field("a").all_bits_clear(5), json!({"a": {"$bitsAllClear": 5}})),
+            (field("a").any_bit_clear(u64::MAX), json!({"a": {"$bitsAnyClear": u64::MAX}})),
             (field("a").matches_with("x", "i"), json!({"a": {"$regex": "x", "$options": "i"}})),
             (field("a").eq(1).or(field("b").eq(2)), json!({"$or": [{"a": 1}, {"b": 2}]})),
             (!(field("a").eq(1) | field("b").eq(2)), json!({"$nor": [{"a": 1}, {"b": 2}]})),

@@ -1,5 +1,6 @@
 //! Filters as a tree.
 
+use crate::filter::bits::Bits;
 use crate::filter::literal::Literal;
 use crate::filter::pattern::Pattern;
 use crate::filter::route::Route;
@@ -32,6 +33,8 @@ pub(crate) enum Test {
     Type(Vec<TypeName>),
     /// The value, or an element of it: a number whose integer part leaves this remainder.
     Remainder { divisor: i64, remainder: i64 },
+    /// The value, or an element of it: an integer with such bits.
+    Bits(Bits),
     /// The value, or an element of it: a text.
     Matches(Pattern),
     /// A list of so many elements.

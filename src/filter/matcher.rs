@@ -123,6 +123,7 @@ impl Test {
                 }
                 _ => false,
             }),
+            Self::Bits(bits) => Ok(bits.are_so(value.scalar()?)),
             Self::Matches(pattern) => {
                 Ok(matches!(value.scalar()?, Some(Scalar::Text(text)) if pattern.is_match(text)))
             }

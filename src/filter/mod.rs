@@ -1,5 +1,6 @@
 //! Filters, sort keys and projections: MongoDB's semantics on JSON, evaluated where a document lies. Pure.
 
+pub(crate) mod bits;
 pub(crate) mod builder;
 pub(crate) mod condition;
 pub(crate) mod error;

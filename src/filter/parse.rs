@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::filter::bits::{Bits, How};
 use crate::filter::condition::{Comparison, Condition, Elements, Test};
 use crate::filter::error::{Flaw, InvalidFilter};
 use crate::filter::literal::Literal;
@@ -123,6 +124,12 @@ fn test(
             },
             _ => takes("a list of divisor and remainder"),
         },
+        "$bitsAllSet" | "$bitsAllClear" | "$bitsAnySet" | "$bitsAnyClear" => {
+            match How::named(operator).and_then(|how| bits(how, &value)) {
+                Some(bits) => Ok(at(Test::Bits(bits))),
+                None => takes("an integer from 0 upwards, or a list of positions"),
+            }
+        }
         "$regex" => match (&value, options) {
             (Value::String(text), None) => Ok(at(Test::Matches(Pattern::new(text, "")?))),
             (Value::String(text), Some(Value::String(options))) => {
@@ -219,6 +226,17 @@ fn types(value: &Value) -> Result<Vec<TypeName>, InvalidFilter> {
     types.sort_unstable();
     types.dedup();
     Ok(types)
+}
+
+/// A mask, or the positions of its bits.
+fn bits(how: How, value: &Value) -> Option<Bits> {
+    let natural = |value: &Value| integer(value).and_then(|n| u64::try_from(n).ok()).or(value.as_u64());
+    match value {
+        Value::Array(positions) => {
+            Some(Bits::at(how, positions.iter().map(natural).collect::<Option<Vec<_>>>()?))
+        }
+        mask => natural(mask).map(|mask| Bits::new(how, mask)),
+    }
 }
 
 /// MongoDB takes numbers for truth, too.

@@ -65,6 +65,7 @@ fn test(test: &Test) -> (&'static str, Value) {
         }
         Test::Type(types) => ("$type", types.iter().map(|name| Value::from(TypeName::name(*name))).collect()),
         Test::Remainder { divisor, remainder } => ("$mod", json!([divisor, remainder])),
+        Test::Bits(bits) => (bits.operator(), bits.operand()),
         Test::Matches(pattern) => ("$regex", pattern.text().into()),
         Test::Size(size) => ("$size", (*size).into()),
         Test::Element { condition, what: Elements::WithMembers } => {

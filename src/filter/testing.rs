@@ -63,6 +63,8 @@ pub(crate) fn filters() -> impl Strategy<Value = Value> {
         1 => types.prop_map(|v| json!({"$type": v})),
         1 => (0..3_u64).prop_map(|v| json!({"$size": v})),
         1 => (1..4_i64, 0..3_i64).prop_map(|(d, r)| json!({"$mod": [d, r]})),
+        1 => (prop::sample::select(vec!["$bitsAllSet", "$bitsAllClear", "$bitsAnySet", "$bitsAnyClear"]), 0..4_u64)
+            .prop_map(|(op, mask)| json!({op: mask})),
         1 => ("[ab^$.]{0,2}", prop::sample::select(vec!["", "i", "ms"])).prop_map(|(p, o)| json!({"$regex": p, "$options": o})),
     ];
     let tests = test.prop_recursive(2, 6, 2, |inner| {
