@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod opaque;
