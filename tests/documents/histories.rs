@@ -117,6 +117,48 @@ fn documents_on_another_branch_stay_there() {
     assert_eq!(*things.require(1).unwrap(), json!({"bad": 7, "more": 2, "unknown": 3}));
 }
 
+/// Whoever writes a document of another branch writes it there: its stamp says what it has crossed, and nobody says otherwise.
+#[test]
+fn a_foreign_stamp_is_never_relabelled() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&bad());
+    for id in 1..=6 {
+        things.insert_with_id(id, &json!({"bad": id, "more": 2})).unwrap();
+    }
+    let foreign = things.require(1).unwrap().stamp();
+    store.close().unwrap();
+
+    let (store, things) = medium.things(&good());
+    things.update(1, |thing| thing["good"] = json!("updated")).unwrap();
+    things.put(2, &json!({"good": "put"})).unwrap();
+    things.merge_patch(3, &json!({"good": "patched"})).unwrap();
+    let mut fourth = things.require(4).unwrap();
+    fourth["good"] = json!("replaced");
+    things.replace(&mut fourth).unwrap();
+    store
+        .transaction(|tx| tx.on(&things).update(5, |thing| thing["good"] = json!("in a transaction")))
+        .unwrap();
+    for thing in things.iter() {
+        let thing = thing.unwrap();
+        assert_eq!(thing.stamp(), foreign, "{}", thing.id());
+        assert_eq!(thing.get("bad"), None, "and is shown in this program's shape");
+    }
+    assert_eq!(things.get_stored(6).unwrap().unwrap().stamp(), foreign, "reading rewrites nothing");
+    let census = things.census().unwrap();
+    assert!(
+        matches!(census.as_slice(), [only] if only.stamp == foreign && only.documents == 6),
+        "{census:?}"
+    );
+    store.close().unwrap();
+
+    let (store, things) = medium.things(&bad());
+    let texts: Vec<_> = things.iter().map(|thing| thing.unwrap().into_value()).collect();
+    let expected = ["updated", "put", "patched", "replaced", "in a transaction"];
+    let expected = expected.map(|text| json!({"bad": text, "more": 2}));
+    assert_eq!((&texts[..5], &texts[5]), (&expected[..], &json!({"bad": 6, "more": 2})));
+    assert_eq!(Verify::new(&store).run().unwrap().findings.len(), 0);
+}
+
 #[test]
 fn a_step_is_redefined_for_a_reason() {
     let medium = Medium::new();
