@@ -124,10 +124,10 @@ impl Known {
 
     /// The losses that have been logged: none on the first day, the last one on the second.
     fn losses(&self) -> Option<Vec<f64>> {
-        let all = self.epochs.iter().map(|epoch| epoch.loss);
+        let mut all = self.epochs.iter().map(|epoch| epoch.loss);
         match self.day {
             1 => None,
-            2 => all.last().map(|last| vec![last]),
+            2 => all.next_back().map(|last| vec![last]),
             _ => Some(all.collect()),
         }
     }
