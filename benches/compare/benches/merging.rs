@@ -10,44 +10,13 @@ use compare::arguments::Scale;
 use compare::contest::{Contest, timed};
 use compare::documents::{LargeOrder, MediumOrder, Sample, User};
 use compare::table::Table;
+use compare::visits::{change, change_text};
 use criterion::Criterion;
-use pivotdb::testing::merging::{seen, stored, update};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use pivotdb::testing::merging::{seen, stored};
+use serde_json::Value;
 
 /// So many documents in turn, that no branch predictor knows them by heart.
 const DOCUMENTS: u64 = 1000;
-
-/// What the program knows of a document.
-#[derive(Serialize, Deserialize)]
-struct Known {
-    visits: u64,
-    state: String,
-}
-
-/// The same, for those who must keep the rest themselves.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    visits: u64,
-    state: String,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-fn visit(visits: &mut u64, state: &mut String) {
-    *visits += 1;
-    *state = if visits.is_multiple_of(2) { "open" } else { "being packed" }.to_owned();
-}
-
-fn change(body: &[u8]) -> Vec<u8> {
-    update::<Known>(body, |known| visit(&mut known.visits, &mut known.state)).expect("it is merged")
-}
-
-fn change_text(text: &[u8]) -> Vec<u8> {
-    let mut kept: Kept = serde_json::from_slice(text).expect("it is JSON");
-    visit(&mut kept.visits, &mut kept.state);
-    serde_json::to_vec(&kept).expect("it is JSON")
-}
 
 /// Both sides make the same of the same.
 fn check<T: Sample>() {

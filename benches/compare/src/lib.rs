@@ -15,3 +15,4 @@ pub mod mirror;
 pub mod raw;
 pub mod stall;
 pub mod table;
+pub mod visits;

@@ -13,9 +13,11 @@ use compare::data::{Data, Loaded, load_pivotdb, load_raw};
 use compare::documents::{LargeOrder, MediumOrder, Sample, User};
 use compare::ids::Ids;
 use compare::raw::{Raw, Redb, Sled};
+use compare::visits::{change, change_text};
+use pivotdb::testing::merging::stored;
 
-const USAGE: &str = "usage: repeat get|iterate|put|overwrite|insert|load|get-raw|iterate-raw|batch-raw|insert-raw|load-raw \
-     150B|750B|5KB TIMES [sled|redb]";
+const USAGE: &str = "usage: repeat get|iterate|put|overwrite|insert|load|merge|merge-flatten|get-raw|iterate-raw|batch-raw|insert-raw|\
+     load-raw 150B|750B|5KB TIMES [sled|redb]";
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
@@ -55,6 +57,26 @@ fn measured(work: impl FnOnce()) {
 }
 
 fn repeat<T: Sample, R: Raw>(workload: &str, times: u64) -> bool {
+    match workload {
+        "merge" => in_memory(times, |n| stored(&T::make(n)).expect("it is stored"), change),
+        "merge-flatten" => {
+            in_memory(times, |n| serde_json::to_vec(&T::make(n)).expect("it is JSON"), change_text);
+        }
+        _ => return in_store::<T, R>(workload, times),
+    }
+    true
+}
+
+fn in_memory(times: u64, make: fn(u64) -> Vec<u8>, change: fn(&[u8]) -> Vec<u8>) {
+    let documents: Vec<_> = (0..100).map(make).collect();
+    measured(|| {
+        for document in documents.iter().cycle().take(times as usize) {
+            black_box(change(black_box(document)));
+        }
+    });
+}
+
+fn in_store<T: Sample, R: Raw>(workload: &str, times: u64) -> bool {
     let scale = Scale::quick();
     let data = Data::<T, R>::new(&scale);
     let mut ids = Ids::below(scale.documents);
