@@ -54,6 +54,11 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 fn take_long(bytes: &mut &[u8]) -> Option<u64> {
+    // The length of most containers.
+    if let [low, high @ 1..0x80, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Some(u64::from(low & 0x7f) | u64::from(*high) << 7);
+    }
     let mut n = 0;
     for (index, &byte) in bytes.iter().take(MAX_LEN).enumerate() {
         let bits = u64::from(byte & 0x7f);
