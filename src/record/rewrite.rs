@@ -1,10 +1,11 @@
 //! What a typed write makes of a stored document.
 
 use crate::encoding::body::limits::Limits;
+use crate::encoding::body::noting::Notes;
 use crate::encoding::body::raw::Raw;
 use crate::encoding::merge::keys::ArrayKeys;
 use crate::encoding::merge::question::Reread;
-use crate::encoding::merge::typed::merge;
+use crate::encoding::merge::typed::{merge, merge_noted};
 use crate::error::error::Error;
 use crate::evolution::history::Relation;
 use crate::model::id::DocumentId;
@@ -22,6 +23,8 @@ pub(crate) struct Rewritten {
 
 /// A document in the program's shape before and after a change.
 pub(crate) struct Edit<'e> {
+    /// What was read, and what the type looked at of it.
+    pub(crate) notes: &'e Notes<'e>,
     pub(crate) before: &'e [u8],
     pub(crate) after: &'e [u8],
     /// What the program's type makes of a body in its shape.
@@ -44,8 +47,8 @@ pub(crate) fn rewrite(
     if edit.before == edit.after {
         return Ok(None);
     }
-    let (shown, before, after) = (Raw::new(view.body())?, Raw::new(edit.before)?, Raw::new(edit.after)?);
-    let edited = merge(shown, before, after, limits, kind.element_keys(), edit.reread)?;
+    let (before, after) = (Raw::new(edit.before)?, Raw::new(edit.after)?);
+    let edited = merge_noted(edit.notes, before, after, limits, kind.element_keys(), edit.reread)?;
     let stored = shaped(view.record());
     let shape = view.stamp();
     let rewritten = match kind.relation(stored.stamp, shape) {

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::encoding::body::de::from_body;
 use crate::encoding::body::limits::Limits;
+use crate::encoding::body::noting::{Notes, from_body_noting};
 use crate::encoding::body::raw::Raw;
 use crate::error::error::Error;
 use crate::filter::condition::Condition;
@@ -73,6 +74,11 @@ impl View {
 
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         Ok(from_body(Raw::new(self.body())?)?)
+    }
+
+    /// As [`decode`](Self::decode), for who is going to change the value.
+    pub(crate) fn decode_noting<T: DeserializeOwned>(&self) -> Result<(T, Notes<'_>), Error> {
+        Ok(from_body_noting(Raw::new(self.body())?)?)
     }
 }
 

@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::encoding::body::de::from_body;
+use crate::encoding::body::noting::Notes;
 use crate::encoding::body::raw::Raw;
-use crate::encoding::body::ser::to_body;
+use crate::encoding::body::ser::{append_body, to_body};
 use crate::encoding::envelope::header::Header;
 use crate::encoding::envelope::record::{Draft, Sealed};
 use crate::encoding::key::census::CensusKey;
@@ -165,8 +166,9 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
                 Ok(Change::Write { kind, rewritten })
             }
             Some(existing) => {
-                let before = to_body(&existing.view.decode::<T>()?, self.inner.limits)?;
-                self.difference(&id, existing, &before, &after)
+                let (value, notes) = existing.view.decode_noting::<T>()?;
+                let before = to_body(&value, self.inner.limits)?;
+                self.difference(&id, &existing, &notes, &before, &after)
             }
         })?;
         Ok(revision(stored))
@@ -210,12 +212,14 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let mut changed = None;
         let stored = self.change(&id, |existing| {
             let existing = existing.ok_or_else(|| self.not_found(&id))?;
-            let mut value: T = existing.view.decode()?;
-            let before = to_body(&value, self.inner.limits)?;
+            let (mut value, notes) = existing.view.decode_noting::<T>()?;
+            let mut bodies = to_body(&value, self.inner.limits)?;
+            let length = bodies.len();
             change(&mut value)?;
-            let after = to_body(&value, self.inner.limits)?;
+            append_body(&mut bodies, &value, self.inner.limits)?;
             changed = Some(value);
-            self.difference(&id, existing, &before, &after)
+            let (before, after) = bodies.split_at(length);
+            self.difference(&id, &existing, &notes, before, after)
         })?;
         match (changed, stored) {
             (Some(value), Some((kind, view))) => Ok(Document::new(id, Arc::clone(kind.name()), view, value)),
@@ -233,9 +237,10 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let stored = self.change(&id, |existing| {
             let existing = existing.ok_or_else(|| self.not_found(&id))?;
             check_same(document.view(), &existing.view)?;
-            let before = to_body(&document.view().decode::<T>()?, self.inner.limits)?;
+            let (before, notes) = existing.view.decode_noting::<T>()?;
+            let before = to_body(&before, self.inner.limits)?;
             let after = to_body(&document.value, self.inner.limits)?;
-            self.difference(&id, existing, &before, &after)
+            self.difference(&id, &existing, &notes, &before, &after)
         })?;
         if let Some((_, view)) = stored {
             document.refresh(view);
@@ -297,10 +302,10 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let mut patched = None;
         let stored = self.change(&id, |existing| {
             let existing = existing.ok_or_else(|| self.not_found(&id))?;
-            let before = existing.view.body().to_vec();
-            let after = patch(Raw::new(&before)?)?;
+            let before = Raw::new(existing.view.body())?;
+            let after = patch(before)?;
             patched = Some(from_body(Raw::new(&after)?)?);
-            self.difference(&id, existing, &before, &after)
+            self.difference(&id, &existing, &Notes::silent(before), before.bytes(), &after)
         })?;
         match (patched, stored) {
             (Some(value), Some((kind, view))) => Ok(Document::new(id, Arc::clone(kind.name()), view, value)),
@@ -308,13 +313,20 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         }
     }
 
-    fn difference(&self, id: &DocumentId, existing: Existing, before: &[u8], after: &[u8]) -> Result<Change> {
+    fn difference(
+        &self,
+        id: &DocumentId,
+        existing: &Existing,
+        notes: &Notes<'_>,
+        before: &[u8],
+        after: &[u8],
+    ) -> Result<Change> {
         let Existing { kind, view } = existing;
         let limits = self.inner.limits;
         let reread = |body: Raw<'_>| to_body(&from_body::<T>(body).ok()?, limits).ok();
-        let edit = Edit { before, after, reread: &reread };
-        let rewritten = rewrite(&kind, id, &view, &edit, limits)?;
-        Ok(rewritten.map_or(Change::Keep, |rewritten| Change::Write { kind, rewritten }))
+        let edit = Edit { notes, before, after, reread: &reread };
+        let rewritten = rewrite(kind, id, view, &edit, limits)?;
+        Ok(rewritten.map_or(Change::Keep, |rewritten| Change::Write { kind: Arc::clone(kind), rewritten }))
     }
 }
 

@@ -5,10 +5,11 @@ use serde::de::DeserializeOwned;
 
 use crate::encoding::body::de::from_body;
 use crate::encoding::body::limits::Limits;
+use crate::encoding::body::noting::from_body_noting;
 use crate::encoding::body::raw::Raw;
-use crate::encoding::body::ser::to_body;
+use crate::encoding::body::ser::{append_body, to_body};
 use crate::encoding::merge::keys::ArrayKeys;
-use crate::encoding::merge::typed::merge;
+use crate::encoding::merge::typed::merge_noted;
 use crate::error::error::Result;
 
 /// A value as it is stored.
@@ -36,12 +37,13 @@ pub fn update<T: Serialize + DeserializeOwned>(
     change: impl FnOnce(&mut T),
 ) -> Result<Vec<u8>> {
     let limits = Limits::default();
-    let base = Raw::new(stored)?;
-    let mut value: T = from_body(base)?;
-    let before = to_body(&value, limits)?;
+    let (mut value, notes) = from_body_noting::<T>(Raw::new(stored)?)?;
+    let mut bodies = to_body(&value, limits)?;
+    let length = bodies.len();
     change(&mut value);
-    let after = to_body(&value, limits)?;
+    append_body(&mut bodies, &value, limits)?;
+    let (before, after) = bodies.split_at(length);
     let reread = |body: Raw<'_>| to_body(&from_body::<T>(body).ok()?, limits).ok();
     let keys = ArrayKeys::none();
-    Ok(merge(base, Raw::new(&before)?, Raw::new(&after)?, limits, &keys, &reread)?.into_owned())
+    Ok(merge_noted(&notes, Raw::new(before)?, Raw::new(after)?, limits, &keys, &reread)?.into_owned())
 }

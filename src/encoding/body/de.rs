@@ -15,17 +15,24 @@ use crate::encoding::body::token::{self, Token};
 ///
 /// Safe on any bytes: what is malformed is an error where `T` looks at it, and is passed over where it does not.
 pub(crate) fn from_body<'de, T: Deserialize<'de>>(raw: Raw<'de>) -> Result<T, BodyError> {
-    T::deserialize(&mut Decoder { rest: raw.bytes(), depth: Limits::MAX_DEPTH })
+    T::deserialize(&mut Decoder::new(raw))
 }
 
 /// Reads values from the front of `rest`.
-struct Decoder<'de> {
-    rest: &'de [u8],
+pub(super) struct Decoder<'de> {
+    pub(super) rest: &'de [u8],
     /// How many more containers may be entered.
-    depth: usize,
+    pub(super) depth: usize,
+    /// Whether a value has been passed over that the type did not want.
+    pub(super) ignored: bool,
 }
 
 impl<'de> Decoder<'de> {
+    #[inline]
+    pub(super) fn new(raw: Raw<'de>) -> Self {
+        Self { rest: raw.bytes(), depth: Limits::MAX_DEPTH, ignored: false }
+    }
+
     #[inline]
     fn take(&mut self) -> Result<Token<'de>, BodyError> {
         token::take(&mut self.rest).ok_or_else(malformed_value)
@@ -35,7 +42,7 @@ impl<'de> Decoder<'de> {
     #[inline]
     fn enter(&self, content: &'de [u8]) -> Result<Self, BodyError> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self { rest: content, depth }),
+            Some(depth) => Ok(Self { rest: content, depth, ignored: false }),
             None => Err(BodyError::new(Fault::TooDeep { limit: Limits::MAX_DEPTH })),
         }
     }
@@ -76,7 +83,7 @@ fn too_many(read: usize) -> BodyError {
 }
 
 #[cold]
-fn unread() -> BodyError {
+pub(super) fn unread() -> BodyError {
     BodyError::mismatch("the object has more members than expected")
 }
 
@@ -299,6 +306,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     #[inline]
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BodyError> {
         self.take()?;
+        self.ignored = true;
         visitor.visit_unit()
     }
 }

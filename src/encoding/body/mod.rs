@@ -9,8 +9,10 @@ pub(crate) mod error;
 pub(crate) mod limits;
 pub(crate) mod members;
 pub(crate) mod node;
+pub(crate) mod noting;
 pub(crate) mod raw;
 pub(crate) mod ser;
+pub(crate) mod splice;
 pub(crate) mod validate;
 pub(crate) mod writer;
 

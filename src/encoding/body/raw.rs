@@ -2,6 +2,7 @@
 
 use crate::encoding::body::duplicates;
 use crate::encoding::body::error::{BodyError, Fault};
+use crate::encoding::body::tag;
 use crate::encoding::body::token::{self, Token};
 
 /// One encoded value, read where it lies. What is inside it may be malformed, so every look into it can fail.
@@ -57,15 +58,17 @@ impl<'a> Raw<'a> {
     }
 
     /// What it is. The first byte says so.
+    #[inline]
     pub(crate) fn kind(self) -> Kind {
-        match self.token() {
-            Token::Null => Kind::Null,
-            Token::Bool(_) => Kind::Bool,
-            Token::Unsigned(_) | Token::Negative(_) => Kind::Integer,
-            Token::Float(_) => Kind::Float,
-            Token::String(_) => Kind::String,
-            Token::Array(_) => Kind::Array,
-            Token::Object(_) => Kind::Object,
+        match self.0.first() {
+            Some(&(tag::FALSE | tag::TRUE)) => Kind::Bool,
+            Some(&(tag::UNSIGNED | tag::NEGATIVE | tag::SMALL..=tag::SMALL_END)) => Kind::Integer,
+            Some(&tag::FLOAT) => Kind::Float,
+            Some(&(tag::STRING | tag::SHORT_STRING..=tag::SHORT_STRING_END)) => Kind::String,
+            Some(&tag::ARRAY) => Kind::Array,
+            Some(&tag::OBJECT) => Kind::Object,
+            // No other value has been taken for one.
+            _ => Kind::Null,
         }
     }
 
@@ -134,12 +137,21 @@ impl<'a> Raw<'a> {
 
     /// The members in their order; none if it is not an object.
     pub(crate) fn members(self) -> Entries<'a> {
-        Entries(self.unchecked_entries())
+        Entries(self.unchecked_members())
+    }
+
+    /// As [`members`](Self::members), with keys whose text is unchecked.
+    #[inline]
+    pub(crate) fn unchecked_members(self) -> UncheckedEntries<'a> {
+        match self.token() {
+            Token::Object(content) => UncheckedEntries { rest: content },
+            _ => UncheckedEntries { rest: &[] },
+        }
     }
 
     /// The member `key`, if it is an object that has one. Passes the members before it, without looking into them.
     pub(crate) fn get(self, key: &str) -> Result<Option<Raw<'a>>, BodyError> {
-        for member in self.unchecked_entries() {
+        for member in self.unchecked_members() {
             let (name, value) = member.ok_or_else(malformed_value)?;
             if name == key.as_bytes() {
                 return Ok(Some(value));
@@ -198,14 +210,6 @@ impl<'a> Raw<'a> {
         // Both ways to make a `Raw` have read this token, so there is always one.
         token::take(&mut &*self.0).unwrap_or(Token::Null)
     }
-
-    #[inline]
-    fn unchecked_entries(self) -> UncheckedEntries<'a> {
-        match self.token() {
-            Token::Object(content) => UncheckedEntries { rest: content },
-            _ => UncheckedEntries { rest: &[] },
-        }
-    }
 }
 
 /// The elements of an array. After an error there are no more.
@@ -252,8 +256,24 @@ impl<'a> Iterator for Entries<'a> {
 
 /// The members of an object, the text of whose keys is unchecked. After an error, `None`, there are no more.
 #[derive(Debug, Clone)]
-struct UncheckedEntries<'a> {
+pub(crate) struct UncheckedEntries<'a> {
     rest: &'a [u8],
+}
+
+impl UncheckedEntries<'_> {
+    /// Whether there are no more.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Passes the member at the front, if these are its bytes.
+    #[inline]
+    pub(crate) fn pass(&mut self, member: &[u8]) -> bool {
+        let rest = self.rest.strip_prefix(member);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
 }
 
 impl<'a> Iterator for UncheckedEntries<'a> {

@@ -27,11 +27,28 @@
 //! * elements that the type passed over are removed;
 //!
 //! and if that does not help either, the write is refused. So nothing is ever there twice, or read as something it was not.
+//!
+//! # What the type tells by itself
+//!
+//! Asking costs as much as reading and writing the document once more, and mostly need not be. A struct names all members it reads, `alias`es
+//! included, before it sees any; `noting` writes down which of them there are, and that the struct did pass over the others. Then the type reads the
+//! result as it reads `after` if each member that it knows is the same in both, and no question is left (`known`):
+//!
+//! * what `before` and `after` agree on must be stored as the type writes it, but for members that only the stored one has (deeper down) and for integers in the place of
+//!   floats. Another unit, another name or a default that is not stored leaves a doubt;
+//! * what differs becomes what `after` has, unless all three are objects or all three arrays, of which the stored one is not what the type writes: what is in there is
+//!   merged as above;
+//! * the type must read all that it writes, and write all that is there of what it reads;
+//! * a struct of two members may be an adjacently tagged enum, where one member says what the other may hold. There, all that stays must be as the type writes it.
+//!
+//! The result is that of the merge above, byte for byte: what is unknown is copied with what is around it, and not looked at. Types
+//! that are not structs, structs with flattened parts, and types that look at more than they say go the long way.
 
 mod align;
 mod correspond;
 pub(crate) mod error;
 pub(crate) mod keys;
+mod known;
 mod lookup;
 mod place;
 pub(crate) mod question;
@@ -46,6 +63,8 @@ mod attributes;
 mod examples;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod noted;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

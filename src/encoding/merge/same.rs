@@ -122,6 +122,46 @@ pub(super) fn resemblance(stored: Raw<'_>, view: Raw<'_>) -> Result<Option<usize
     }
 }
 
+/// Whether `stored` is `view` but for members that only `stored` has, and for integers that `view` has as floats.
+pub(super) fn holds(stored: Raw<'_>, view: Raw<'_>) -> Result<bool, BodyError> {
+    if stored.bytes() == view.bytes() {
+        return Ok(true);
+    }
+    match (stored.kind(), view.kind()) {
+        (Kind::Object, Kind::Object) => {
+            let mut members = Lookup::new(stored)?;
+            for member in view.members() {
+                let (key, value) = member?;
+                match members.find(key) {
+                    Some(stored) if holds(stored, value)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            Ok(true)
+        }
+        (Kind::Array, Kind::Array) => {
+            let mut elements = view.elements();
+            for stored in stored.elements() {
+                let Some(element) = elements.next() else { return Ok(false) };
+                if !holds(stored?, element?)? {
+                    return Ok(false);
+                }
+            }
+            Ok(elements.next().is_none())
+        }
+        (Kind::Integer, Kind::Float) => Ok(is_integer(stored, view)),
+        _ => Ok(false),
+    }
+}
+
+/// Whether a float is an integer, which both hold exactly.
+#[expect(clippy::cast_precision_loss, reason = "no integer up to EXACT loses any")]
+fn is_integer(integer: Raw<'_>, float: Raw<'_>) -> bool {
+    const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+    let exact = integer.as_i64().filter(|n| n.unsigned_abs() <= EXACT);
+    exact.is_some_and(|n| float.as_f64() == Some(n as f64))
+}
+
 /// A number to the precision of the coarsest type that may have read it.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "that is what is asked for")]
 fn single(number: Raw<'_>) -> f32 {

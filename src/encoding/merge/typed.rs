@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use crate::encoding::body::limits::Limits;
+use crate::encoding::body::noting::Notes;
 use crate::encoding::body::raw::Raw;
 use crate::encoding::merge::error::MergeError;
 use crate::encoding::merge::keys::ArrayKeys;
+use crate::encoding::merge::known::merge_known;
 use crate::encoding::merge::question::{Question, Reread};
 use crate::encoding::merge::resolve::resolve;
 use crate::encoding::merge::same::same;
@@ -26,11 +28,8 @@ pub(crate) fn merge<'a>(
     keys: &ArrayKeys,
     reread: &Reread<'_>,
 ) -> Result<Cow<'a, [u8]>, MergeError> {
-    if before == after {
-        return Ok(Cow::Borrowed(base.bytes()));
-    }
-    if base == before {
-        return Ok(Cow::Borrowed(if same(before, after)? { base.bytes() } else { after.bytes() }));
+    if let Some(merged) = plain(base, before, after)? {
+        return Ok(merged);
     }
     let (body, doubts) = structural::merge(base, before, after, limits, keys, Choices::default())?;
     if doubts.is_empty() {
@@ -41,4 +40,39 @@ pub(crate) fn merge<'a>(
         return Ok(Cow::Owned(body));
     }
     resolve(base, body, doubts, &question).map(Cow::Owned)
+}
+
+/// As [`merge`], of what has been read while `notes` were taken. Where these leave no doubt it costs as much as there is of the members that the type
+/// knows, one copy, and no call of `reread`.
+///
+/// # Errors
+/// As [`merge`]; but what the type does not know is not looked at where there is no doubt, and so may be malformed or too deep.
+pub(crate) fn merge_noted<'a>(
+    notes: &Notes<'a>,
+    before: Raw<'_>,
+    after: Raw<'a>,
+    limits: Limits,
+    keys: &ArrayKeys,
+    reread: &Reread<'_>,
+) -> Result<Cow<'a, [u8]>, MergeError> {
+    let base = notes.body();
+    if let Some(merged) = plain(base, before, after)? {
+        return Ok(merged);
+    }
+    match merge_known(notes, before, after, limits)? {
+        Some(merged) => Ok(merged),
+        None => merge(base, before, after, limits, keys, reread),
+    }
+}
+
+/// The merge where nothing was changed, or the type knows all.
+fn plain<'a>(base: Raw<'a>, before: Raw<'_>, after: Raw<'a>) -> Result<Option<Cow<'a, [u8]>>, MergeError> {
+    if before == after {
+        return Ok(Some(Cow::Borrowed(base.bytes())));
+    }
+    if base == before {
+        let unchanged = same(before, after)?;
+        return Ok(Some(Cow::Borrowed(if unchanged { base.bytes() } else { after.bytes() })));
+    }
+    Ok(None)
 }
