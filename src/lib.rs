@@ -60,7 +60,7 @@
 //! | import and export lines of JSON | [`Import`], [`Export`], and [what the lines are](documentation::ndjson) |
 //! | read documents as an older program does | [`Collection::view`] |
 //! | find documents quickly, and keep values unique | [`Index`], [`Collection::create_index`], and [what indexes are](documentation::indexes) |
-//! | look for damage | [`Verify`] |
+//! | look for damage, and get rid of it | [`Verify`], [`Collection::discard_corrupt`] |
 //! | back up and restore | [`Export::store`], [`Import::into_store`] |
 //! | deploy steps, and go back | [`Store::impact`], [`Store::warnings`], [`Store::history`] |
 //! | handle errors | [`Error`], [`ErrorKind`], [`Context`] |
@@ -131,6 +131,7 @@ pub use crate::filter::types::Type;
 pub use crate::index::definition::{Index, WhileBuilding};
 pub use crate::index::impact::Impact;
 pub use crate::index::state::IndexState;
+pub use crate::maintenance::discard::Discarded;
 pub use crate::maintenance::export::{Export, Exported};
 pub use crate::maintenance::finding::{Damage, Finding};
 pub use crate::maintenance::import::{Import, Imported};

@@ -1,6 +1,7 @@
 //! What is done to a store as a whole: export, import, verification.
 
 pub(crate) mod audit;
+pub(crate) mod discard;
 pub(crate) mod error;
 pub(crate) mod export;
 pub(crate) mod finding;

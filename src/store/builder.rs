@@ -2,7 +2,7 @@
 
 #[cfg(any(feature = "sled", feature = "redb"))]
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::catalog::catalog::Catalog;
@@ -313,6 +313,7 @@ impl Builder {
             registry,
             indexes,
             insiders: Insiders::default(),
+            discarding: Mutex::default(),
             building: self.building,
             limits,
             commit_limit,

@@ -1,6 +1,6 @@
 //! What all handles of a store, and the thread that works for them, share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::catalog::catalog::Catalog;
 use crate::encoding::body::limits::Limits;
@@ -20,6 +20,8 @@ pub(crate) struct Core {
     pub(crate) registry: Registry,
     pub(crate) indexes: Indexes,
     pub(crate) insiders: Insiders,
+    /// Held while damage is removed, so that nobody takes what is another's.
+    pub(crate) discarding: Mutex<()>,
     pub(crate) limits: Limits,
     /// How indexes are built.
     pub(crate) building: Building,

@@ -4,6 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::storage::bytes::Bytes;
+use crate::storage::commit::digest::StateDigest;
 use crate::storage::commit::ranges::Ranges;
 
 /// When a commit returns. Either way others see it as soon as it is made;
@@ -44,6 +45,23 @@ pub(crate) struct Commit {
     pub(crate) writes: BTreeMap<Bytes, Option<Bytes>>,
     /// What to add to each counter; these never conflict.
     pub(crate) deltas: BTreeMap<Bytes, i64>,
+    /// What of the meta key is not as it should be.
+    pub(crate) correction: Correction,
+}
+
+/// What the meta key must say more than it says, where what the store holds is not what was committed. Only of a commit that writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Correction {
+    pub(crate) keys: i64,
+    pub(crate) digest: StateDigest,
+}
+
+impl Correction {
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.keys = self.keys.wrapping_add(other.keys);
+        self.digest.go_beyond(other.digest);
+        self
+    }
 }
 
 impl Commit {

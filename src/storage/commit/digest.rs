@@ -16,6 +16,16 @@ impl StateDigest {
         self.0
     }
 
+    /// What has to be added to `other` to get this.
+    pub(crate) const fn beyond(self, other: Self) -> Self {
+        Self(self.0.wrapping_sub(other.0))
+    }
+
+    /// Adds what [`beyond`](Self::beyond) gave.
+    pub(crate) const fn go_beyond(&mut self, by: Self) {
+        self.0 = self.0.wrapping_add(by.0);
+    }
+
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.0 = self.0.wrapping_add(entry(key, value));
     }

@@ -7,7 +7,7 @@ use crate::encoding::key::space::META_KEY;
 use crate::model::time::Timestamp;
 use crate::storage::backend::{Backend, BackendError, Batch};
 use crate::storage::bytes::Bytes;
-use crate::storage::commit::commit::{Check, Class, Commit, Expected};
+use crate::storage::commit::commit::{Check, Class, Commit, Correction, Expected};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::meta::Meta;
 use crate::storage::commit::overlay::Replaced;
@@ -32,6 +32,7 @@ pub(crate) struct Group<'a> {
     tail: &'a mut Tail,
     keys: BTreeMap<Bytes, Key>,
     counters: BTreeMap<Bytes, Counter>,
+    correction: Correction,
 }
 
 /// A key that the group has looked at.
@@ -80,7 +81,8 @@ impl Sealed {
 
 impl<'a> Group<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, tail: &'a mut Tail) -> Self {
-        Self { backend, tail, keys: BTreeMap::new(), counters: BTreeMap::new() }
+        let (keys, counters) = (BTreeMap::new(), BTreeMap::new());
+        Self { backend, tail, keys, counters, correction: Correction::default() }
     }
 
     /// Takes a commit into the group, or leaves the group as it was. Whether what it has read was still so when the group began is
@@ -109,6 +111,7 @@ impl<'a> Group<'a> {
             self.look_at(key)?;
         }
         self.counters.extend(counted);
+        self.correction = self.correction.and(commit.correction);
         for (key, value) in commit.writes {
             if let Some(Key { write, .. }) = self.keys.get_mut(&key) {
                 let logically = logical || write.as_ref().is_some_and(|write| write.logically);
@@ -151,6 +154,8 @@ impl<'a> Group<'a> {
         if batch.writes.is_empty() {
             return None;
         }
+        meta.keys = meta.keys.saturating_add_signed(self.correction.keys);
+        meta.digest.go_beyond(self.correction.digest);
         meta.sequence = meta.sequence.saturating_add(1);
         meta.applied_at = Timestamp::now().as_micros();
         meta.group_keys = u32::try_from(batch.writes.len()).unwrap_or(u32::MAX);
