@@ -9,21 +9,20 @@ use crate::catalog::entry;
 use crate::encoding::envelope::record::Head;
 use crate::encoding::key::catalog::{CatalogKey, Section};
 use crate::encoding::key::document;
+use crate::encoding::key::error::KeyError;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::evolution::history::Recorded;
 use crate::model::name;
 use crate::model::stamp::{Fingerprint, Stamp};
-use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability, Expected, Read};
 use crate::storage::commit::engine::Engine;
 use crate::storage::commit::error::StorageError;
+use crate::stored::entries::Entries;
 use crate::stored::record::Record;
 use crate::stored::state::{Held, State as _};
 use crate::stored::write;
-
-const PAGE: PageLimit = PageLimit { entries: 512, bytes: 1 << 20 };
 
 /// Collections, kinds and recorded steps of a store, held in memory whole: they grow with the program, not with its data.
 #[derive(Debug, Default)]
@@ -40,6 +39,26 @@ struct State {
     /// By kind, the numbers of the names it has had before.
     aliases: BTreeMap<u32, BTreeSet<u32>>,
     steps: BTreeMap<(u32, Stamp), Step>,
+    damaged: Vec<Damaged>,
+}
+
+/// An entry that cannot be read.
+#[derive(Debug, Clone)]
+pub(crate) struct Damaged {
+    section: Section,
+    /// What it is about, as far as its key tells.
+    pub(crate) entry: String,
+    pub(crate) because: String,
+    /// Of which step it is.
+    step: Option<(u32, Stamp)>,
+}
+
+impl Damaged {
+    fn error(&self, message: &'static str) -> Error {
+        Error::new(ErrorKind::Corrupt, message)
+            .with_detail("entry", &self.entry)
+            .with_detail("because", &self.because)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +89,13 @@ enum Names {
 }
 
 impl Names {
+    const fn section(self) -> Section {
+        match self {
+            Self::Collections => Section::Collections,
+            Self::Kinds => Section::Kinds,
+        }
+    }
+
     const fn key(self, name: &str) -> CatalogKey<'_> {
         match self {
             Self::Collections => CatalogKey::Collection(name),
@@ -102,9 +128,57 @@ impl Catalog {
     pub(crate) fn read(held: &Held) -> Result<Self, Error> {
         let mut state = State::default();
         for section in [Section::Collections, Section::Kinds, Section::Steps] {
-            for_each_entry(held, section, |key, value| state.take(key, &value))?;
+            for_each_entry(held, section, |key, entry| {
+                let because = match entry.and_then(|entry| state.take(key?, &entry)) {
+                    Err(error) if error.kind() == ErrorKind::Corrupt => error.to_string(),
+                    taken => return taken,
+                };
+                let step = match key {
+                    Ok(CatalogKey::Step { kind, stamp }) => Some((kind, stamp)),
+                    _ => None,
+                };
+                let entry = key.map_or_else(|_| format!("a key in {section:?}"), |key| format!("{key:?}"));
+                state.damaged.push(Damaged { section, entry, because, step });
+                Ok(())
+            })?;
         }
         Ok(Self { state: RwLock::new(state), adding: Mutex::default() })
+    }
+
+    /// The entries that could not be read.
+    pub(crate) fn damaged(&self) -> Vec<Damaged> {
+        self.state().damaged.clone()
+    }
+
+    /// Fails where an entry could not be read.
+    pub(crate) fn check_whole(&self) -> Result<(), Error> {
+        match self.state().damaged.first() {
+            Some(damaged) => {
+                Err(damaged.error("the catalog is damaged, so that the store is not known whole"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Fails where an entry of a name could not be read.
+    pub(crate) fn check_names(&self) -> Result<(), Error> {
+        let state = self.state();
+        match state.damaged.iter().find(|damaged| damaged.section != Section::Steps) {
+            Some(damaged) => {
+                Err(damaged.error("a name in the catalog is damaged, so that documents are not known by it"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Fails where a step could not be read that may be one of these kinds.
+    pub(crate) fn check_steps(&self, mut kinds: impl FnMut(u32) -> bool) -> Result<(), Error> {
+        let state = self.state();
+        let mut damaged = state.damaged.iter().filter(|damaged| damaged.section == Section::Steps);
+        match damaged.find(|damaged| damaged.step.is_none_or(|(kind, _)| kinds(kind))) {
+            Some(damaged) => Err(damaged.error("a step in the catalog is damaged")),
+            None => Ok(()),
+        }
     }
 
     /// The number of a collection, which is made if there is none of this name.
@@ -191,6 +265,10 @@ impl Catalog {
         counters: &[Vec<u8>],
     ) -> Result<bool, Error> {
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        // Documents may need them that the counters are not asked for.
+        if self.check_whole().is_err() {
+            return Ok(false);
+        }
         let mut commit = Commit::default();
         for (kind, stamp) in steps {
             let key = CatalogKey::Step { kind: *kind, stamp: *stamp }.encode();
@@ -244,12 +322,18 @@ impl Catalog {
         if new.is_empty() {
             return Ok(());
         }
+        // The stamp is that of the step's content, so this is what stood in a damaged entry. That stays as it is.
+        let damaged: BTreeSet<_> = self.state().damaged.iter().filter_map(|damaged| damaged.step).collect();
         let mut commit = Commit::default();
-        for Recorded { stamp, parent, step } in &new {
+        for Recorded { stamp, parent, step } in
+            new.iter().filter(|step| !damaged.contains(&(kind, step.stamp)))
+        {
             let key = CatalogKey::Step { kind, stamp: *stamp }.encode();
             add(&mut commit, key, json!({ "parent": parent.to_string(), "step": step }))?;
         }
-        self.commit(engine, commit)?;
+        if !commit.writes.is_empty() {
+            self.commit(engine, commit)?;
+        }
         let mut state = self.state_mut();
         for Recorded { stamp, parent, step } in new {
             state.steps.insert((kind, stamp), Step { parent, step });
@@ -269,6 +353,11 @@ impl Catalog {
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(number) = names.of(&self.state()).numbers.get(name) {
             return Ok(*number);
+        }
+        // It may have a number, and documents under it.
+        if let Some(damaged) = self.state().damaged.iter().find(|damaged| damaged.section == names.section())
+        {
+            return Err(damaged.error("a name in the catalog is damaged, and may be this one"));
         }
         // Numbers are given in order and never given back, so the next one follows the largest.
         let largest = names.of(&self.state()).names.keys().copied().max().unwrap_or(0);
@@ -355,29 +444,36 @@ fn add(commit: &mut Commit, key: Vec<u8>, entry: Value) -> Result<(), Error> {
     Ok(())
 }
 
+/// Gives each entry, or what is wrong with it: its key, or what is there.
 fn for_each_entry(
     held: &Held,
     section: Section,
-    mut take: impl FnMut(CatalogKey<'_>, Value) -> Result<(), Error>,
+    mut take: impl FnMut(Result<CatalogKey<'_>, KeyError>, Result<Value, Error>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let span = section.span();
-    let mut range = KeyRange { start: span.start, end: Some(span.end) };
-    loop {
-        let page = held.page(&range, Direction::Forward, PAGE)?;
-        for (key, value) in &page.entries {
-            let (entry_key, chunk) = CatalogKey::parse(key)?;
-            if chunk > 0 {
+    let mut entries = Entries::within(held, section.span());
+    let mut head: Option<Bytes> = None;
+    while let Some((key, value)) = entries.next()? {
+        let parsed = CatalogKey::parse(&key);
+        let entry_key = match parsed {
+            Ok((entry, 0)) => Ok(entry),
+            Ok(_) if key.split_last_chunk::<4>().is_some_and(|(of, _)| head.as_deref() == Some(of)) => {
                 continue;
             }
-            let record = Record::from_chunks(key, value, |number| {
-                Ok::<Option<Bytes>, Error>(held.get(&document::chunk_key(key, number))?)
-            });
-            let entry = record.and_then(|record| Ok(entry::open(&record)?));
-            take(entry_key, entry.map_err(|error| error.with_detail("entry", format!("{entry_key:?}")))?)?;
-        }
-        match page.entries.last() {
-            Some((last, _)) if !page.complete => range.start = [last, &[0][..]].concat(),
-            _ => return Ok(()),
-        }
+            Ok((entry, _)) => {
+                let lost = Error::new(ErrorKind::Corrupt, "chunks of a catalog entry have no head");
+                take(Ok(entry), Err(lost))?;
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        let record = Record::from_chunks(&key, &value, |number| {
+            Ok::<Option<Bytes>, Error>(held.get(&document::chunk_key(&key, number))?)
+        });
+        let entry = record.and_then(|record| Ok(entry::open(&record)?));
+        // What a newer release has written is not damaged.
+        let entry = entry.map_err(|error| error.with_detail("entry", key.escape_ascii()));
+        take(entry_key, entry)?;
+        head = Some(key);
     }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::filter::route::Route;
-use crate::index::definition::Definition;
+use crate::index::definition::{Definition, Index};
 use crate::index::flags::{Flags, SharedFlags};
 use crate::index::state::IndexState;
 use crate::model::stamp::{Fingerprint, Stamp};
@@ -135,6 +135,19 @@ impl Generation {
     /// The same with another policy.
     pub(crate) fn with_definition(&self, definition: Definition) -> Self {
         Self { definition, ..self.copy() }
+    }
+
+    /// What stands for one of which only the number is known, until it is dropped.
+    pub(crate) fn lost(number: u32, collection: u32) -> Self {
+        Self {
+            number,
+            collection,
+            name: "".into(),
+            definition: Index::on("lost").definition,
+            kinds: BTreeMap::new(),
+            created: false,
+            live: Arc::new(Live::new(IndexState::Disabled, Flags::default())),
+        }
     }
 
     fn copy(&self) -> Self {

@@ -17,6 +17,7 @@ use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live};
 use crate::index::state::{IndexState, Status};
 use crate::record::kind::Kind;
+use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability};
 use crate::storage::commit::engine::Engine;
@@ -60,6 +61,8 @@ pub(crate) struct Indexes {
     sets: RwLock<Sets>,
     /// Held while generations are made, changed and removed.
     changing: Mutex<()>,
+    /// What could not be read: the number of the generation, what is meant, and why.
+    damaged: Vec<(u32, String, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -93,27 +96,36 @@ impl Indexes {
     /// Reads them all.
     pub(crate) fn load(engine: &Engine) -> Result<Self, Error> {
         let held = Held::Snapshot(Arc::new(engine.snapshot()));
-        let mut sets = Sets::default();
+        let mut loaded = Loaded::default();
         let mut entries = Entries::within(&held, Section::Generations.span());
         while let Some((key, value)) = entries.next()? {
-            let (CatalogKey::Generation(number), 0) = CatalogKey::parse(&key)? else { continue };
-            let record = Record::from_chunks(&key, &value, |chunk| {
-                Ok::<Option<Bytes>, Error>(held.get(&document::chunk_key(&key, chunk))?)
-            })?;
-            let json = entry::open(&record)?;
-            if number == 0 {
-                let largest = json.get("generation").and_then(|number| number.as_u64()?.try_into().ok());
-                sets.numbered = largest
-                    .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the number of indexes is malformed"))?;
-                continue;
+            let number = match CatalogKey::parse(&key) {
+                Ok((CatalogKey::Generation(number), 0)) => number,
+                Ok(_) => continue,
+                Err(error) => {
+                    loaded.damaged(0, format!("a key in {:?}", Section::Generations), &error.into());
+                    continue;
+                }
+            };
+            let taken = loaded.take(&held, number, &key, &value);
+            if let Err(error) = taken.map(Ok).or_else(only_corrupt)? {
+                loaded.is_lost(&held, number, &error)?;
             }
-            let status = status(&held, number)?;
-            let state = status.map_or(IndexState::Dropped, |status| status.state);
-            let live = Live::new(state, flags(&held, number)?);
-            sets.all.insert(number, Arc::new(Generation::from_json(number, &json, live)?));
         }
+        let Loaded { mut sets, damaged } = loaded;
         sets.arrange();
-        Ok(Self { sets: RwLock::new(sets), changing: Mutex::default() })
+        Ok(Self { sets: RwLock::new(sets), changing: Mutex::default(), damaged })
+    }
+
+    /// What could not be read when the store was opened: what it is about, and why.
+    pub(crate) fn damaged(&self) -> Vec<(String, String)> {
+        self.damaged.iter().map(|(_, entry, because)| (entry.clone(), because.clone())).collect()
+    }
+
+    /// The generations of which nobody knows any more what they were.
+    pub(crate) fn lost(&self) -> Vec<Arc<Generation>> {
+        let lost = |generation: &Arc<Generation>| generation.collection == LOST;
+        self.all().into_iter().filter(lost).collect()
     }
 
     /// Begins a write.
@@ -208,11 +220,11 @@ impl Indexes {
         self.with_sets(|sets| {
             let key = CatalogKey::Generation(number).encode();
             let mut commit = Commit::default();
-            let read = engine.read(&key)?;
-            if let Some(value) = &read.value {
-                // The record may have chunks.
-                let chunks = crate::encoding::envelope::record::Head::decode(&key, value)?.chunks();
-                write::remove(&mut commit, key, chunks);
+            // With its chunks; of a damaged one it cannot be told how many there are.
+            let held = Held::Snapshot(Arc::new(engine.snapshot()));
+            let mut entries = Entries::within(&held, Span::prefix(&key));
+            while let Some((key, _)) = entries.next()? {
+                commit.remove(key);
             }
             commit.remove(index::state(number));
             engine.commit(commit, Durability::Buffered)?;
@@ -228,6 +240,72 @@ impl Indexes {
         sets.arrange();
         changed
     }
+}
+
+/// The collection of generations whose entries are damaged: none has this number.
+const LOST: u32 = 0;
+
+/// What is being read.
+#[derive(Default)]
+struct Loaded {
+    sets: Sets,
+    damaged: Vec<(u32, String, String)>,
+}
+
+impl Loaded {
+    fn take(&mut self, held: &Held, number: u32, key: &Bytes, value: &Bytes) -> Result<(), Error> {
+        let record = Record::from_chunks(key, value, |chunk| {
+            Ok::<Option<Bytes>, Error>(held.get(&document::chunk_key(key, chunk))?)
+        })?;
+        let json = entry::open(&record)?;
+        if number == 0 {
+            let largest = json.get("generation").and_then(|number| number.as_u64()?.try_into().ok());
+            self.sets.numbered = largest
+                .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the number of indexes is malformed"))?;
+            return Ok(());
+        }
+        let known = status(held, number).and_then(|status| {
+            let state = status.map_or(IndexState::Dropped, |status| status.state);
+            Ok(Live::new(state, flags(held, number)?))
+        });
+        let live = match known.map(Ok).or_else(only_corrupt)? {
+            Ok(live) => live,
+            Err(error) => {
+                // How far it has come is not known, so that it is of no use, and is built anew by whoever declares it.
+                self.damaged(number, format!("the state of index {number}"), &error);
+                Live::new(IndexState::Unmaintained, Flags::default())
+            }
+        };
+        self.sets.all.insert(number, Arc::new(Generation::from_json(number, &json, live)?));
+        Ok(())
+    }
+
+    /// An entry cannot be read.
+    fn is_lost(&mut self, held: &Held, number: u32, error: &Error) -> Result<(), Error> {
+        self.damaged(number, format!("{:?}", CatalogKey::Generation(number)), error);
+        if number == 0 {
+            // No number may be given that has keys.
+            for space in [Space::Entries, Space::Reservations, Space::Reverse, Space::States, Space::Marks] {
+                let span = space.span();
+                let range = KeyRange { start: span.start, end: Some(span.end) };
+                let last = held.page(&range, Direction::Backward, PageLimit { entries: 1, bytes: 1 })?;
+                let number = last.entries.first().and_then(|(key, _)| index::number_of(key));
+                self.sets.numbered = self.sets.numbered.max(number.unwrap_or(0));
+            }
+        } else {
+            self.sets.all.insert(number, Arc::new(Generation::lost(number, LOST)));
+        }
+        Ok(())
+    }
+
+    fn damaged(&mut self, number: u32, entry: String, error: &Error) {
+        self.damaged.push((number, entry, error.to_string()));
+    }
+}
+
+/// `Ok` with what is damaged; any other error stays one.
+fn only_corrupt<T>(error: Error) -> Result<Result<T, Error>, Error> {
+    if error.kind() == ErrorKind::Corrupt { Ok(Err(error)) } else { Err(error) }
 }
 
 impl Sets {

@@ -53,7 +53,13 @@ impl<'a> Audit<'a> {
     pub(crate) fn new(held: &'a Held, inner: &'a Inner) -> Result<Self> {
         let mut audited = BTreeMap::new();
         for generation in inner.indexes.all() {
-            let Some(status) = status(held, generation.number)? else { continue };
+            let status = match status(held, generation.number) {
+                Ok(Some(status)) => status,
+                Ok(None) => continue,
+                // It is told where its key is met.
+                Err(error) if error.kind() == ErrorKind::Corrupt => continue,
+                Err(error) => return Err(error),
+            };
             if !status.state.is_maintained() {
                 continue;
             }

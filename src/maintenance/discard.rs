@@ -23,6 +23,7 @@ use crate::storage::commit::meta::Meta;
 use crate::store::collection::Collection;
 use crate::store::history::counters;
 use crate::store::retry::pause_after;
+use crate::store::store::Store;
 use crate::stored::entries::Entries;
 use crate::stored::record::Record;
 use crate::stored::scan::{Found, Scan};
@@ -153,36 +154,74 @@ impl<T> Collection<T> {
         let of_indexes = self.inner.indexes.all().into_iter();
         let of_indexes = of_indexes.filter(|generation| generation.collection == self.number);
         let generations: BTreeSet<u32> = of_indexes.map(|generation| generation.number).collect();
-        let (mut keys, mut digest, mut damaged) = (0_u64, StateDigest::default(), surveyed.damaged);
-        let mut entries = Entries::new(held, KeyRange::all());
-        while let Some((key, value)) = entries.next()? {
-            if *key == META_KEY {
-                continue;
+        let correction = correction(held, meta, surveyed.damaged, |space, key, value| {
+            if let Some((generation, id)) = owner(space, key, value)
+                && generations.contains(&generation)
+                && corrupt.get(&id).is_some_and(|found| found.is_gone)
+            {
+                commit.remove(key.clone());
             }
-            keys = keys.saturating_add(1);
-            digest.add(&key, &value);
-            match space::parse(&key) {
-                Ok((Space::Catalog, _)) => damaged += u64::from(is_damaged_entry(held, &key, &value)?),
-                Ok((space, _)) => {
-                    if let Some((generation, id)) = owner(space, &key, &value)
-                        && generations.contains(&generation)
-                        && corrupt.get(&id).is_some_and(|found| found.is_gone)
-                    {
-                        commit.remove(key);
-                    }
-                }
-                Err(_) => damaged += 1,
-            }
-        }
-        if damaged == 0 {
-            let difference = i128::from(keys) - i128::from(meta.keys);
-            commit.correction = Correction {
-                keys: i64::try_from(difference).unwrap_or_default(),
-                digest: digest.beyond(meta.digest),
-            };
-        }
+        })?;
+        commit.correction = correction.unwrap_or_default();
         Ok(commit)
     }
+}
+
+impl Store {
+    /// Takes what the store holds for what was committed: sets the number of keys and the state digest to what is there. Gives whether they were something else.
+    ///
+    /// This is the way out where [`Verify`](crate::Verify) finds that keys and values as a whole are not those that were committed, and nothing can
+    /// be done about it: a document has been lost, or a catalog entry that was damaged has been dropped. What has changed so can not be told
+    /// afterwards any more. Costs two reads of the whole store.
+    ///
+    /// # Errors
+    /// `Corrupt` while there is a damaged record, which has to be [discarded](Collection::discard_corrupt) first; `InsideTransaction`; and what a commit can
+    /// fail with.
+    pub fn accept_content(&self) -> Result<bool> {
+        let inner = self.inner();
+        inner.insiders.check_outside()?;
+        let _discarding = inner.discarding.lock().unwrap_or_else(PoisonError::into_inner);
+        let (snapshot, meta) = inner.engine.snapshot_with_meta();
+        let held = Held::Snapshot(Arc::new(snapshot));
+        let surveyed = Surveyed::documents(&held, 0, &BTreeMap::new())?;
+        let correction = correction(&held, meta, surveyed.damaged, |_, _, _| {})?.ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "records are damaged, so that the content cannot be accepted")
+        })?;
+        drop(held);
+        if correction.is_none() {
+            return Ok(false);
+        }
+        let commit = Commit { correction, ..Commit::default() };
+        inner.engine.commit(commit, self.durability())?;
+        Ok(true)
+    }
+}
+
+/// What the meta key must say more for the content to be what it says; `None` where records are damaged, of which `damaged` are known. Shows
+/// every key on the way.
+fn correction(
+    held: &Held,
+    meta: Meta,
+    mut damaged: u64,
+    mut show: impl FnMut(Space, &Bytes, &Bytes),
+) -> Result<Option<Correction>> {
+    let (mut keys, mut digest) = (0_u64, StateDigest::default());
+    let mut entries = Entries::new(held, KeyRange::all());
+    while let Some((key, value)) = entries.next()? {
+        if *key == META_KEY {
+            continue;
+        }
+        keys = keys.saturating_add(1);
+        digest.add(&key, &value);
+        match space::parse(&key) {
+            Ok((Space::Catalog, _)) => damaged += u64::from(is_damaged_entry(held, &key, &value)?),
+            Ok((space, _)) => show(space, &key, &value),
+            Err(_) => damaged += 1,
+        }
+    }
+    let difference = i128::from(keys) - i128::from(meta.keys);
+    let keys = i64::try_from(difference).unwrap_or_default();
+    Ok((damaged == 0).then(|| Correction { keys, digest: digest.beyond(meta.digest) }))
 }
 
 /// What there is of a document that is corrupt.

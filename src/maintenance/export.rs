@@ -116,7 +116,8 @@ impl<'a> Export<'a> {
     /// Does it. `out` is written to in large pieces, and flushed at the end.
     ///
     /// # Errors
-    /// `Io` or `OutOfSpace` when `out` fails, `Cancelled`, `SnapshotExpired`; `Corrupt` for a document that is damaged; in the plain form
+    /// `Io` or `OutOfSpace` when `out` fails, `Cancelled`, `SnapshotExpired`; `Corrupt` for a document that is damaged, and in the full form where
+    /// the catalog is damaged in what the documents rest on; in the plain form
     /// `StepFailed` or `HistoryDiverged` for one that cannot be brought into the program's shape.
     pub fn write_to(self, out: impl Write) -> Result<Exported> {
         let Self { source, full, skip_errors, reporter } = self;
@@ -253,6 +254,7 @@ struct Name {
 impl Names {
     fn of_store(held: &Held) -> Result<Self> {
         let catalog = Catalog::read(held)?;
+        catalog.check_whole()?;
         let (collections, kinds) = (numbered(catalog.collections()), numbered(catalog.kinds()));
         Ok(Self { catalog, collections, kinds, kind: None })
     }
@@ -272,6 +274,7 @@ impl Names {
         let collections = numbered(vec![(collection.name().to_owned(), collection.number)]);
         let mut kinds = numbered(catalog.kinds());
         kinds.retain(|number, _| present.contains(number));
+        catalog.check_steps(|kind| present.contains(&kind))?;
         Ok(Self { catalog, collections, kinds, kind })
     }
 

@@ -242,12 +242,13 @@ impl Verification<'_, '_> {
         if chunk > 0 {
             return self.headless(key, named);
         }
+        if let CatalogKey::Generation(number) = entry {
+            // Also where it is damaged: of its keys that need not be said as well.
+            self.audit.enter(number);
+        }
         let Some(record) = self.record(key, value, named)? else { return Ok(()) };
         match entry::open(&record) {
             Ok(content) => {
-                if let CatalogKey::Generation(number) = entry {
-                    self.audit.enter(number);
-                }
                 if let Err(finding) = self.ledger.enter(entry, &content) {
                     self.verified.found(self.at_most, finding);
                 }

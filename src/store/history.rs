@@ -53,6 +53,14 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// An entry of the catalog is damaged. The store goes on without it: see [what a damaged catalog
+    /// stops](crate::documentation::design#damage-of-the-catalog).
+    Damaged {
+        /// What the entry is about, as far as its key tells.
+        entry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -75,6 +83,9 @@ impl fmt::Display for Warning {
                     f,
                     "documents cannot be read: {reason}: kind {kind:?}, stamp {stamp}, documents {documents}"
                 )
+            }
+            Self::Damaged { entry, reason } => {
+                write!(f, "the catalog is damaged: entry {entry}: {reason}")
             }
         }
     }

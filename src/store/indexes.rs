@@ -17,7 +17,7 @@ use crate::index::error::IndexError;
 use crate::index::generation::Generation;
 use crate::index::impact::Impact;
 use crate::index::indexes::{Kinds as _, status};
-use crate::index::state::IndexState;
+use crate::index::state::{IndexState, Status};
 use crate::index::work::{Step, Worked, build, work};
 use crate::model::id::DocumentId;
 use crate::record::kind::{Declaration, Kind};
@@ -223,7 +223,12 @@ impl<T> Collection<T> {
         let held = self.held()?;
         let mut infos = Vec::new();
         for generation in self.inner.indexes.of(self.number) {
-            let Some(status) = status(&held, generation.number)? else { continue };
+            let status = match status(&held, generation.number) {
+                Ok(Some(status)) => status,
+                Ok(None) => continue,
+                Err(error) if error.kind() == ErrorKind::Corrupt => Status::new(IndexState::Unmaintained, 0),
+                Err(error) => return Err(error),
+            };
             let paths = shape_paths(&self.inner, &generation);
             let state = match (status.state, generation.live.state()) {
                 // A snapshot sees what was; what has been given up since is given up.
@@ -405,6 +410,24 @@ impl Store {
             generation: generation.number,
         });
         Ok(impacts.collect())
+    }
+
+    /// Drops the indexes whose definitions are damaged, of which nobody knows any more what they were; gives how many. [`warnings`](Self::warnings) tells
+    /// of them. They are neither used nor kept up, so that their keys only take space, and a unique one is not enforced: declare it again. What
+    /// takes time is done in the background.
+    ///
+    /// # Errors
+    /// `InsideTransaction`; and what a commit can fail with.
+    pub fn drop_corrupt_indexes(&self) -> Result<usize> {
+        let inner = self.inner();
+        inner.insiders.check_outside()?;
+        let _changing = inner.indexes.change();
+        let lost = inner.indexes.lost();
+        for generation in &lost {
+            inner.indexes.set_state(&inner.engine, generation, IndexState::Dropped)?;
+        }
+        inner.worker.wake();
+        Ok(lost.len())
     }
 
     /// Does what is to be done for indexes, on this thread: builds them, and removes what was dropped. For a store that is opened

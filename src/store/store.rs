@@ -132,9 +132,10 @@ impl Store {
     /// many documents there are.
     ///
     /// # Errors
-    /// `InsideTransaction`, and when the store cannot be read.
+    /// `InsideTransaction`; `Corrupt` where a collection or a kind in the catalog is damaged; and when the store cannot be read.
     pub fn census(&self) -> Result<Vec<CensusEntry>> {
         self.inner.insiders.check_outside()?;
+        self.inner.catalog.check_names()?;
         let held = Held::Snapshot(Arc::new(self.inner.engine.snapshot()));
         let mut census = Vec::new();
         for (name, number) in self.inner.catalog.collections() {
@@ -146,10 +147,14 @@ impl Store {
 
     /// What the program should know of the histories of its kinds although nothing has failed: branches of steps that were replaced, documents on another
     /// branch, documents that it cannot read. As it was when each kind was declared; a kind is declared when the store is opened
-    /// with it [registered](crate::Builder::register), or else at its first use.
+    /// with it [registered](crate::Builder::register), or else at its first use. First come entries of the catalog that were damaged when the store was opened.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        self.inner.registry.warnings()
+        let damaged = self.inner.catalog.damaged().into_iter();
+        let damaged =
+            damaged.map(|damaged| (damaged.entry, damaged.because)).chain(self.inner.indexes.damaged());
+        let damaged = damaged.map(|(entry, reason)| Warning::Damaged { entry, reason });
+        damaged.chain(self.inner.registry.warnings()).collect()
     }
 
     /// Every stamp of a kind that is known, in order, with the step that leads to it: those of this program, and those that others have

@@ -181,6 +181,12 @@ pub(crate) fn parse_mark(key: &[u8]) -> Result<(u32, Mark, Option<DocumentId>), 
     Ok((generation, mark, Some(read_id(rest)?)))
 }
 
+/// The generation that a key of any of the spaces is of, as far as it goes.
+pub(crate) fn number_of(key: &[u8]) -> Option<u32> {
+    let (number, _) = key.get(2..)?.split_first_chunk()?;
+    Some(u32::from_be_bytes(*number))
+}
+
 /// Everything of a generation in one of the spaces.
 pub(crate) fn generation_span(space: Space, generation: u32) -> Span {
     Span::prefix(&prefixed(space, generation, 0))

@@ -49,14 +49,18 @@ pub(crate) struct Commit {
     pub(crate) correction: Correction,
 }
 
-/// What the meta key must say more than it says, where what the store holds is not what was committed. Only of a commit that writes.
-#[derive(Debug, Clone, Copy, Default)]
+/// What the meta key must say more than it says, where what the store holds is not what was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Correction {
     pub(crate) keys: i64,
     pub(crate) digest: StateDigest,
 }
 
 impl Correction {
+    pub(crate) fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.keys = self.keys.wrapping_add(other.keys);
         self.digest.go_beyond(other.digest);

@@ -151,7 +151,7 @@ impl<'a> Group<'a> {
             Some((key, value))
         });
         let mut batch = Batch { writes: writes.collect() };
-        if batch.writes.is_empty() {
+        if batch.writes.is_empty() && self.correction.is_none() {
             return None;
         }
         meta.keys = meta.keys.saturating_add_signed(self.correction.keys);
