@@ -171,7 +171,8 @@ impl Shared {
         }
     }
 
-    /// How long commits wait for somebody to leave the gate. Two deadlines: an apply may have to wait for a flush that takes one.
+    /// How long commits wait for somebody to leave the gate. Two deadlines: an apply may have to wait for a flush that takes one; and where sled's
+    /// writes do not go through to the medium, for a sync that is under way, and then for one of its own.
     pub(crate) fn patience(&self) -> Duration {
         self.options.sync_deadline * 2
     }

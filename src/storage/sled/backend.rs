@@ -116,6 +116,20 @@ impl SledBackend {
         }
     }
 
+    /// Brings the medium so near that a batch of so many bytes may be applied.
+    fn catch_up(&self, bytes: u64) -> Result<(), BackendError> {
+        if self.pace.allows(bytes) {
+            return Ok(());
+        }
+        // A sync that is under way has to end first in any case, and mostly it is enough. If it is not, this takes as long as two.
+        drop(self.sync_failed.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.pace.allows(bytes) {
+            return Ok(());
+        }
+        self.flush()?;
+        self.sync()
+    }
+
     /// Calls into sled; a panic there is an error.
     fn guarded<T>(
         &self,
@@ -172,10 +186,7 @@ impl Backend for SledBackend {
                 None => changes.remove(&*stored(key)),
             }
         }
-        if !self.pace.allows(bytes) {
-            self.flush()?;
-            self.sync()?;
-        }
+        self.catch_up(bytes)?;
         self.guarded(|database| database.apply_batch(changes).map_err(translate))?;
         self.pace.note_applied(bytes);
         Ok(())
@@ -273,5 +284,32 @@ mod tests {
         }
         backend.apply(&batch([(b"small", Some(b"x"))])).unwrap();
         assert_eq!(backend.pace.behind(), 6);
+    }
+
+    /// Each apply that came up to the bound made a sync of its own, after having waited for the one that was under way: twice as long as a sync may take.
+    #[test]
+    fn an_apply_waits_for_the_sync_under_way_and_makes_none_of_its_own_where_that_is_enough() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut backend = create::<SledBackend>(&directory.path().join("store")).backend;
+        backend.pace = Pace::new(false);
+        let large = || batch((0..90_u8).map(|key| ([key], Some(vec![key; 10_000]))));
+        let flushed = |backend: &SledBackend| backend.pace.flushed.load(Ordering::Relaxed);
+        for enough in [true, false] {
+            backend.apply(&large()).unwrap();
+            let before = flushed(&backend);
+            std::thread::scope(|scope| {
+                let under_way = backend.sync_failed.lock().unwrap();
+                let apply = scope.spawn(|| backend.apply(&large()));
+                std::thread::sleep(Duration::from_millis(50));
+                assert!(!apply.is_finished());
+                if enough {
+                    backend.pace.note_synced(backend.pace.applied.load(Ordering::Relaxed));
+                }
+                drop(under_way);
+                apply.join().unwrap().unwrap();
+            });
+            assert_eq!(flushed(&backend) == before, enough, "whether it has flushed and synced by itself");
+            assert!(backend.pace.behind() <= MOST_BEHIND);
+        }
     }
 }
