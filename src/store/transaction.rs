@@ -7,12 +7,16 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::storage::commit::commit::{Commit, Durability};
 use crate::storage::commit::error::StorageError;
+use crate::storage::commit::gate::Favour;
 use crate::storage::commit::transaction::Transaction as Bytes;
 use crate::store::collection::Collection;
 use crate::store::inner::Inner;
 use crate::store::retry::{TRIES, pause_after};
 use crate::store::session::Session;
 use crate::store::store::Store;
+
+/// After so many refusals a transaction is run while others who want to commit wait for it, as long as it is quick.
+const UNFAVOURED_TRIES: u32 = 32;
 
 /// Reads of one state of the store, and writes that are made together if, at that moment, everything that was read is still so:
 /// transactions are serializable. Made by [`Store::transaction`], or by [`Store::begin`].
@@ -29,6 +33,9 @@ pub struct Transaction {
 impl Store {
     /// Runs `work` in a transaction and commits it. When what it has read has been changed by others meanwhile, it is run again, up to
     /// 1,000 times. If it fails, nothing is written.
+    ///
+    /// A transaction that has been refused 32 times is run while other commits wait, for a quarter of a second at most, so that a long one
+    /// gets there also where others write what it reads without pause. What takes longer than that can end in `Conflict`. Readers never wait.
     ///
     /// ```
     /// # use pivotdb::{Error, Store};
@@ -67,6 +74,8 @@ impl Store {
         mut work: impl FnMut(&Transaction) -> Result<R, E>,
     ) -> Result<R, E> {
         for tries in 1..=TRIES {
+            // Others are held back, for a moment, where it would be refused for ever.
+            let favour = (tries > UNFAVOURED_TRIES).then(|| self.inner().engine.favour()).flatten();
             let transaction = self.begin()?;
             let begun_at = self.inner().engine.published();
             let outcome = {
@@ -75,7 +84,7 @@ impl Store {
             };
             let doomed = transaction.bytes.is_doomed();
             match outcome {
-                Ok(result) => match transaction.finish(|_| {}) {
+                Ok(result) => match transaction.finish_with(|_| {}, favour) {
                     Ok(_) => return Ok(result),
                     Err(error) if !error.is_conflict() => return Err(error.into()),
                     Err(_) => {}
@@ -119,7 +128,7 @@ impl Transaction {
     /// what a commit can fail with. In every case but `CommitOutcomeUnknown` nothing has been written.
     pub fn commit(&self) -> Result<()> {
         self.inner.insiders.check_outside()?;
-        self.finish(|_| {}).map(drop)
+        self.finish_with(|_| {}, None).map(drop)
     }
 
     /// The last commit it sees.
@@ -129,7 +138,12 @@ impl Transaction {
     }
 
     /// Commits what `alter` makes of it, and gives the sequence at which everything it has read was so.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn finish(&self, alter: impl FnOnce(&mut Commit)) -> Result<u64> {
+        self.finish_with(alter, None)
+    }
+
+    fn finish_with(&self, alter: impl FnOnce(&mut Commit), favour: Option<Favour<'_>>) -> Result<u64> {
         let mut ended = self.bytes.end()?;
         let mut commit = std::mem::take(&mut ended.commit);
         alter(&mut commit);
@@ -142,7 +156,7 @@ impl Transaction {
         if gate.epoch() != self.epoch {
             return Err(StorageError::Conflict.into());
         }
-        Ok(self.inner.engine.commit(commit, self.durability)?)
+        Ok(self.inner.engine.commit_with(commit, self.durability, favour)?)
     }
 
     /// Gives the writes up. Within the closure of [`Store::transaction`], return an error instead.

@@ -104,3 +104,50 @@ fn everybody_gets_there_on_disk() {
         hunt(&format!("{name}, durable"), &on_disk(disk, Durability::Immediate), times(5));
     }
 }
+
+/// A transaction that takes a thousand times as long as what others write meanwhile, without pause, to what it reads.
+#[test]
+fn a_long_one_gets_there_too() {
+    let place = memory();
+    let store = &place.store;
+    let hot = store.documents("hot").unwrap().with_durability(Durability::Buffered);
+    hot.insert_with_id(1, &json!(0)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (mut most, mut made) = (0, 0);
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut updates = 0;
+                    while !done.load(Ordering::Relaxed) {
+                        hot.update(1, increment).unwrap();
+                        updates += 1;
+                    }
+                    updates
+                })
+            })
+            .collect();
+        for _ in 0..times(5) {
+            let mut tries = 0;
+            let outcome = store.transaction(|transaction| {
+                tries += 1;
+                let hot = transaction.on(&hot);
+                let n = hot.require(1)?.as_u64().unwrap();
+                thread::sleep(std::time::Duration::from_millis(5));
+                hot.overwrite(1, &json!(n + 1)).map(drop)
+            });
+            most = most.max(tries);
+            made += usize::from(outcome.is_ok());
+        }
+        done.store(true, Ordering::Relaxed);
+        let updates: usize = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
+        println!(
+            "long transactions beside 2 writers: {made} of {} made, at most {most} tries, {updates} updates beside",
+            times(5)
+        );
+        assert_eq!(hot.require(1).unwrap().as_u64().unwrap(), (made + updates) as u64);
+        assert!(updates > made * 10, "the writers have hardly written");
+    });
+    assert_eq!(made, times(5));
+    assert!(most < 200, "{most} tries");
+}

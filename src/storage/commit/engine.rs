@@ -10,7 +10,7 @@ use crate::storage::backend::{Backend, BackendError, Batch, MAX_KEY, MAX_VALUE};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability, Read};
 use crate::storage::commit::error::StorageError;
-use crate::storage::commit::gate::{Pending, Turn, lock};
+use crate::storage::commit::gate::{Favour, Pending, Turn, lock};
 use crate::storage::commit::group::Group;
 use crate::storage::commit::guard::guarded;
 use crate::storage::commit::meta::Meta;
@@ -20,6 +20,9 @@ use crate::storage::commit::snapshot::Snapshot;
 use crate::storage::commit::syncer::Syncer;
 use crate::storage::commit::transaction::Transaction;
 use crate::storage::watermark::{Mark, Watermark};
+
+/// For how long at most others are held back for a commit that has been refused again and again.
+const FAVOUR_AT_MOST: Duration = Duration::from_millis(250);
 
 /// Whether what is applied can be made durable.
 #[derive(Debug)]
@@ -106,9 +109,20 @@ impl Engine {
 
     /// Makes the changes of `commit`, all or none; gives the sequence from which on they are seen.
     pub(crate) fn commit(&self, commit: Commit, durability: Durability) -> Result<u64, StorageError> {
+        self.commit_with(commit, durability, None)
+    }
+
+    /// As [`commit`](Self::commit), with what [`favour`](Self::favour) gave. It ends when the commit has been made.
+    pub(crate) fn commit_with(
+        &self,
+        commit: Commit,
+        durability: Durability,
+        favour: Option<Favour<'_>>,
+    ) -> Result<u64, StorageError> {
         self.check_size(&commit)?;
         self.shared.check_writable()?;
-        let sequence = self.shared.with_backend(|backend| self.queue(commit, backend))?;
+        let sequence = self.shared.with_backend(|backend| self.queue(commit, backend, favour.as_ref()))?;
+        drop(favour);
         if self.persistent {
             match durability {
                 Durability::Immediate => self.shared.wait_synced(sequence)?,
@@ -116,6 +130,13 @@ impl Engine {
             }
         }
         Ok(sequence)
+    }
+
+    /// Holds other commits back for a little while, so that one that has been refused again and again gets its turn; `None` where
+    /// somebody else has it.
+    pub(crate) fn favour(&self) -> Option<Favour<'_>> {
+        // Nobody who is held back may take this for a medium that hangs.
+        self.shared.gate.favour(FAVOUR_AT_MOST.min(self.patience() / 8))
     }
 
     /// The backend, past everything that keeps readers from seeing half of a commit.
@@ -211,9 +232,14 @@ impl Engine {
         })
     }
 
-    fn queue(&self, commit: Commit, backend: &dyn Backend) -> Result<u64, StorageError> {
+    fn queue(
+        &self,
+        commit: Commit,
+        backend: &dyn Backend,
+        favour: Option<&Favour<'_>>,
+    ) -> Result<u64, StorageError> {
         let shared = &self.shared;
-        let pending = Pending::new(commit);
+        let pending = Pending::new(commit, favour);
         let patience = shared.patience();
         let stop = || shared.poisoned().is_some();
         let take = |queue: &mut VecDeque<Arc<Pending>>| self.take_group(queue);

@@ -14,6 +14,8 @@ use crate::storage::commit::error::StorageError;
 /// A commit in the queue, and later its outcome: the sequence of its group.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    /// That of its [`Favour`]; 0: it has none.
+    ticket: u64,
     keys: usize,
     bytes: usize,
     state: Mutex<PendingState>,
@@ -27,9 +29,10 @@ enum PendingState {
 }
 
 impl Pending {
-    pub(crate) fn new(commit: Commit) -> Arc<Self> {
+    pub(crate) fn new(commit: Commit, favour: Option<&Favour<'_>>) -> Arc<Self> {
         let (keys, bytes) = (commit.keys(), commit.bytes());
-        Arc::new(Self { keys, bytes, state: Mutex::new(PendingState::Waiting(commit)) })
+        let ticket = favour.map_or(0, |favour| favour.ticket);
+        Arc::new(Self { ticket, keys, bytes, state: Mutex::new(PendingState::Waiting(commit)) })
     }
 
     /// Keys and bytes of the commit.
@@ -81,6 +84,49 @@ struct GateState {
     turns: u64,
     syncer_waits: bool,
     waiting: usize,
+    favoured: Option<Favoured>,
+    /// How many have ever been favoured.
+    tickets: u64,
+    /// Nobody is favoured before.
+    next_favour: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Favoured {
+    ticket: u64,
+    since: Instant,
+    until: Instant,
+}
+
+impl GateState {
+    /// Until when a commit waits for one that is favoured.
+    fn held_until(&self, ticket: u64, now: Instant) -> Option<Instant> {
+        let Favoured { ticket: favoured, until, .. } = self.favoured?;
+        (ticket != favoured && now < until).then_some(until)
+    }
+}
+
+/// While this lives, and no longer than was said when it was given, no other commit is made: what its holder reads from now on is still so
+/// when he commits. Readers do not notice.
+#[derive(Debug)]
+pub(crate) struct Favour<'g> {
+    gate: &'g Gate,
+    ticket: u64,
+}
+
+impl Drop for Favour<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.gate.state);
+        if let Some(favoured) = state.favoured.filter(|favoured| favoured.ticket == self.ticket) {
+            state.favoured = None;
+            // Others have their turn for as long.
+            let now = Instant::now();
+            state.next_favour = Some(now + now.saturating_duration_since(favoured.since));
+        }
+        if state.waiting > 0 {
+            self.gate.changed.notify_all();
+        }
+    }
 }
 
 /// What a queued commit does next.
@@ -106,7 +152,12 @@ impl Gate {
     ) -> Turn {
         let mut state = lock(&self.state);
         if enqueue {
-            state.queue.push_back(Arc::clone(pending));
+            // Before all others, so that the group begins with it.
+            if pending.ticket > 0 {
+                state.queue.push_front(Arc::clone(pending));
+            } else {
+                state.queue.push_back(Arc::clone(pending));
+            }
             state.queued_ever = state.queued_ever.wrapping_add(1);
             if state.queued_ever == state.gathers_up_to {
                 self.changed.notify_all();
@@ -123,6 +174,7 @@ impl Gate {
                 turns = state.turns;
                 give_up_at = now + patience;
             }
+            let held_until = state.held_until(pending.ticket, now);
             if stop() || now >= give_up_at {
                 let before = state.queue.len();
                 state.queue.retain(|queued| !Arc::ptr_eq(queued, pending));
@@ -131,18 +183,49 @@ impl Gate {
                 if untouched || now >= give_up_at {
                     return Turn::GivenUp { untouched };
                 }
-            } else if !state.busy && !state.syncer_waits {
+            } else if !state.busy && !state.syncer_waits && held_until.is_none() {
                 state.busy = true;
                 return Turn::Lead(take(&mut state.queue));
             }
             state.waiting += 1;
             let (woken, _) = self
                 .changed
-                .wait_timeout(state, give_up_at.saturating_duration_since(now))
+                .wait_timeout(
+                    state,
+                    held_until.unwrap_or(give_up_at).min(give_up_at).saturating_duration_since(now),
+                )
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.waiting -= 1;
         }
+    }
+
+    /// Lets whoever calls commit before all others, for so long at most; `None` where somebody else is favoured, or has been just now.
+    pub(crate) fn favour(&self, at_most: Duration) -> Option<Favour<'_>> {
+        let mut state = lock(&self.state);
+        let since = Instant::now();
+        let until = since + at_most;
+        if state.favoured.is_some_and(|other| since < other.until)
+            || state.next_favour.is_some_and(|next| since < next)
+        {
+            return None;
+        }
+        state.tickets = state.tickets.wrapping_add(1).max(1);
+        let ticket = state.tickets;
+        state.favoured = Some(Favoured { ticket, since, until });
+        let favour = Favour { gate: self, ticket };
+        // What is being committed now is seen by what is read afterwards.
+        while state.busy {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state.waiting += 1;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
+        }
+        drop(state);
+        Some(favour)
     }
 
     /// The syncer's way in, before all waiting commits. `false`: not free by `give_up_at`.

@@ -1076,3 +1076,47 @@ fn what_is_read_and_scanned_counts_towards_the_transactions_bound() {
     });
     assert!(matches!(refused, Some(StorageError::TooLarge { .. })), "{refused:?}");
 }
+
+/// A transaction that is refused again and again goes first at last. Nobody else commits meanwhile, for a bounded time, and everybody reads.
+#[test]
+fn whoever_is_favoured_commits_first_and_readers_do_not_wait() {
+    let puppet = Puppet::new();
+    let engine = puppet.engine(unhurried());
+    let favoured = || {
+        // After one, others have their turn.
+        loop {
+            if let Some(favour) = engine.favour() {
+                return favour;
+            }
+            thread::yield_now();
+        }
+    };
+    // Where this thread gets no time in between, the bound has passed.
+    let made = (0..100_u8).any(|attempt| {
+        let (favour, hot) = (favoured(), [b'k', attempt]);
+        assert!(engine.favour().is_none(), "one at a time");
+        let made = thread::scope(|scope| {
+            let transaction = engine.begin();
+            transaction.get(&hot).unwrap();
+            let other = scope.spawn(|| engine.commit(put(&hot, b"other"), Durability::Buffered).unwrap());
+            thread::sleep(MOMENT / 10);
+            let read = engine.read(&hot).unwrap().value;
+            engine.snapshot().get(&hot).unwrap();
+            transaction.stage(put(&hot, b"favoured")).unwrap();
+            let mut ended = transaction.end().unwrap();
+            let commit = std::mem::take(&mut ended.commit);
+            let first = engine.commit_with(commit, Durability::Buffered, Some(favour));
+            let other = other.join().unwrap();
+            first.is_ok_and(|first| read.is_none() && other >= first)
+        });
+        assert_eq!(get(&engine, &hot).unwrap(), b"other");
+        made
+    });
+    assert!(made, "others get in before the one that is favoured");
+    // One that does nothing, such as one that waits for another's commit, holds nobody back for ever.
+    let (began, idle) = (Instant::now(), favoured());
+    engine.commit(put(b"k", b"v"), Durability::Buffered).unwrap();
+    assert!(began.elapsed() >= MOMENT && began.elapsed() < PATIENCE);
+    drop(idle);
+    assert!(engine.close().is_ok());
+}
