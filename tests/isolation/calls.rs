@@ -413,3 +413,36 @@ fn a_snapshot_past_the_bound_expires_and_a_get_does_not() {
         assert_eq!((store.stats().unwrap().overlay_bytes, store.stats().unwrap().snapshots), (0, 0));
     });
 }
+
+/// Every query reads one state: that at its first use, whatever is written while it is read, with an index and without.
+#[test]
+fn a_query_is_of_one_state() {
+    on_every_backend(|new| {
+        let (store, notes) = store(new);
+        for (indexed, sorted) in [(false, false), (false, true), (true, false), (true, true)] {
+            for n in 0..50 {
+                notes.put(n, &json!({"n": n, "even": n % 2 == 0})).unwrap();
+            }
+            if indexed {
+                notes.create_index(&pivotdb::Index::on("even")).unwrap();
+                store.run().unwrap();
+            }
+            let query = notes.find(json!({"even": true}));
+            let query = if sorted { query.sort("n") } else { query };
+            let before: Vec<_> = query.to_vec().unwrap().iter().map(|note| note["n"].clone()).collect();
+            let mut results = query.iter();
+            let mut found = vec![results.next().unwrap().unwrap()["n"].clone()];
+            for n in 0..50 {
+                match n % 4 {
+                    0 => drop(notes.delete(n).unwrap()),
+                    1 => drop(notes.put(n, &json!({"n": n, "even": true})).unwrap()),
+                    _ => {}
+                }
+            }
+            notes.insert(&json!({"n": 7, "even": true})).unwrap();
+            found.extend(results.map(|note| note.unwrap()["n"].clone()));
+            assert_eq!(found, before, "indexed: {indexed}");
+            assert_ne!(query.count().unwrap(), before.len() as u64);
+        }
+    });
+}
