@@ -245,10 +245,20 @@ impl Builder {
     /// kinds that are [registered](Self::register).
     #[cfg(any(feature = "sled", feature = "redb"))]
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
+        self.open_on(path.as_ref(), |backend| backend)
+    }
+
+    /// As [`open`](Self::open), on what `wrap` makes of the backend.
+    #[cfg(any(feature = "sled", feature = "redb"))]
+    pub(crate) fn open_on(
+        self,
+        path: &Path,
+        wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>,
+    ) -> Result<Store> {
         self.check()?;
-        let Opened { backend, side_file, created } = open(path.as_ref(), &self.disk, &first_batch())?;
+        let Opened { backend, side_file, created } = open(path, &self.disk, &first_batch())?;
         let medium = Medium::Persistent(Some(Box::new(side_file)));
-        self.start(backend, medium, created)
+        self.start(wrap(backend), medium, created)
     }
 
     /// A store in memory, gone when its last handle is.

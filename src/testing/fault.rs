@@ -14,12 +14,16 @@
 
 use std::fmt;
 use std::io;
+#[cfg(any(feature = "sled", feature = "redb"))]
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::storage::backend::{Backend, BackendError, Batch, Direction, Failure, KeyRange, Page, PageLimit};
 use crate::storage::bytes::Bytes;
+#[cfg(any(feature = "sled", feature = "redb"))]
+use crate::store::{builder::Builder, store::Store};
 
 /// A call of a [`Backend`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -154,6 +158,12 @@ impl<B: Backend> FaultBackend<B> {
         (Self { inner, faults: faults.clone() }, faults)
     }
 
+    /// Around `inner`, told to fail by a handle that is there already, so that the first call can fail.
+    #[must_use]
+    pub fn with(inner: B, faults: &Faults) -> Self {
+        Self { inner, faults: faults.clone() }
+    }
+
     fn call<T>(
         &self,
         operation: Operation,
@@ -207,6 +217,10 @@ impl<B: Backend> Backend for FaultBackend<B> {
         self.call(Operation::Sync, Backend::sync)
     }
 
+    fn flush_syncs(&self) -> bool {
+        self.inner.flush_syncs()
+    }
+
     fn size_on_disk(&self) -> Option<u64> {
         self.inner.size_on_disk()
     }
@@ -214,6 +228,37 @@ impl<B: Backend> Backend for FaultBackend<B> {
     fn inspect(&self) -> Result<Vec<String>, BackendError> {
         self.inner.inspect()
     }
+}
+
+/// Opens the store in the directory at `path`, as [`Builder::open`] does, with what `wrap` makes of its backend between the store and its files: a
+/// [`FaultBackend`] around it, or another one.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use pivotdb::testing::fault::{self, Fault, FaultBackend, Faults, Operation, Plan};
+/// use pivotdb::{ErrorKind, Store};
+/// use serde_json::json;
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("app.pivot");
+/// let faults = Faults::default();
+/// let store = fault::open(Store::builder(), &path, |files| Arc::new(FaultBackend::with(files, &faults)))?;
+/// let notes = store.documents("notes")?;
+/// faults.arm(Plan::nth(1, Fault::io()).of(Operation::Apply));
+/// assert_eq!(notes.insert(&json!(1)).unwrap_err().kind(), ErrorKind::CommitOutcomeUnknown);
+/// # Ok::<(), pivotdb::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Builder::open`].
+#[cfg(any(feature = "sled", feature = "redb"))]
+pub fn open(
+    builder: Builder,
+    path: impl AsRef<Path>,
+    wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>,
+) -> crate::error::error::Result<Store> {
+    builder.open_on(path.as_ref(), wrap)
 }
 
 /// Tells a [`FaultBackend`] when to fail, and what became of it; also while a store uses it, from any thread.

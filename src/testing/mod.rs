@@ -2,6 +2,7 @@
 //! one call, a backend that fails when it is told to, and weaker isolation for tests of isolation to catch.
 
 pub mod conformance;
+pub mod damage;
 pub mod fault;
 #[cfg(test)]
 mod flawed;

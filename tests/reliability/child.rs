@@ -10,6 +10,7 @@ use pivotdb::{Builder, Collection, Document, Durability, Error, ErrorKind, Evolu
 use serde_json::{Value, json};
 
 use crate::event::{Config, Event, Log, Role, Written};
+use crate::indexed;
 use crate::rng::Rng;
 use crate::work::{COLLECTIONS, COUNTER, Item, KIND, Op, SHARED, collection, made, next};
 
@@ -33,6 +34,11 @@ pub(crate) fn main() {
             if let Some(store) = open(&config, &mut Rng::new(config.seed), &log) {
                 close(&store, &log);
             }
+        }
+        Role::Indexer => {
+            let store = open(&config, &mut Rng::new(config.seed), &log);
+            let outcome = store.map_or(Ok(()), |store| indexed::work(&config, &store, &log));
+            outcome.unwrap_or_else(|error| fail(&log, "indexer", &error));
         }
         Role::Writer | Role::Liar | Role::Hasty | Role::Filler => write(config, &log),
     }
@@ -71,7 +77,10 @@ fn open(config: &Config, rng: &mut Rng, log: &Log) -> Option<Store> {
         .cache_capacity(cache)
         .buffered_window(window)
         .overlay_limit(overlay)
-        .sync_deadline(config.sync_deadline);
+        .sync_deadline(config.sync_deadline)
+        // Builds that go on for some time.
+        .index_at_once(0)
+        .build_batch(rng.pick(&[2, 8, 64]));
     #[cfg(feature = "redb")]
     let builder = builder.quick_recovery(quick);
     let opened = config

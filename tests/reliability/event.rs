@@ -33,6 +33,9 @@ pub(crate) struct Config {
     /// How many operations each thread makes before the store is closed and opened again.
     pub(crate) session: u64,
     pub(crate) sync_deadline: Duration,
+    /// The version of the program of an indexer.
+    #[serde(default)]
+    pub(crate) program: u64,
 }
 
 /// What one thread has written.
@@ -67,6 +70,8 @@ pub(crate) enum Role {
     Filler,
     /// Opens the store and closes it.
     Opener,
+    /// Writes to documents with indexes, and builds indexes.
+    Indexer,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

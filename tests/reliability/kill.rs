@@ -64,6 +64,7 @@ impl Subject {
             immediate: rng.pick(&[0, 10, 50, 100, 100]),
             session: rng.pick(&[3, 30, 300, 3000]),
             sync_deadline: Duration::from_secs(20),
+            program: 0,
         }
     }
 

@@ -7,13 +7,15 @@
 //! search by night, or repeat what was found; each is a whole number in decimal.
 //!
 //! Stores are kept with sled, and where the feature `redb` is on, once more with redb; `PIVOTDB_BACKEND=redb` leaves sled out. `fault` is about what is above a
-//! backend: its stores are in memory.
+//! backend: it takes every call in memory, and some of them on files.
 //!
 //! | variable | harness | usually | long |
 //! |---|---|---|---|
-//! | `PIVOTDB_SEED` | all but `fault` | random, printed | the one of the run to be repeated, as far as processes and disks allow |
+//! | `PIVOTDB_SEED` | all but `fault` in memory | random, printed | the one of the run to be repeated, as far as processes and disks allow |
 //! | `PIVOTDB_KILLS` | `kill` | 100 kills, 40 with redb | 2000 |
 //! | `PIVOTDB_CUTS` | `powercut` | 60 cuts, 40 with redb | 600 |
+//! | `PIVOTDB_KILLS` `PIVOTDB_CUTS` | `kill_with_indexes` `powercut_with_indexes` | 24 and 12, 18 and 12 with redb | 600 |
+//! | `PIVOTDB_FAULTS` | `fault`, on files | 250 faults, 350 with redb | 5000 |
 //! | `PIVOTDB_FULL` | `fulldisk` | 6 full disks, 3 with redb | 100 |
 //!
 //! ```text
@@ -32,19 +34,18 @@
 )]
 
 #[path = "../support/backends.rs"]
-#[expect(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "it makes stores, too; here children do, at places of their harness"
-)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 mod backends;
 mod check;
 mod child;
+#[cfg(test)]
+mod damage;
 mod disk;
 mod event;
 mod fault;
 mod fulldisk;
 mod history;
+mod indexed;
 mod kill;
 mod powercut;
 mod process;
@@ -85,6 +86,16 @@ fn kill() {
 #[test]
 fn powercut() {
     alone(powercut::run);
+}
+
+#[test]
+fn kill_with_indexes() {
+    alone(indexed::kills);
+}
+
+#[test]
+fn powercut_with_indexes() {
+    alone(indexed::cuts);
 }
 
 #[test]

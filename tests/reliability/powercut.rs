@@ -141,6 +141,7 @@ fn bare_sled_loses(backend: Tested, rng: &mut Rng) -> bool {
         immediate: 100,
         session: 0,
         sync_deadline: Duration::from_secs(20),
+        program: 0,
     };
     let child = Process::start(&config, mount.beside().join("errors"));
     child.wait_for(Duration::from_secs(60), |event| matches!(event, Event::Acknowledged { .. }));

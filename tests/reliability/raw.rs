@@ -131,6 +131,8 @@ impl Sum {
                     Err(_) => sum.odd.push(format!("a counter of {} bytes", value.len())),
                 },
                 Some([1, 0x10]) => sum.document(&key, &value),
+                // What indexes have is held against documents by those who test indexes; here only the digest counts.
+                Some([1, 0x20..=0x24]) => {}
                 _ => sum.odd.push(format!("a key {key:02x?}")),
             }
         }

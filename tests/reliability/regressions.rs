@@ -1,12 +1,12 @@
 //! What the harnesses have found, reduced; each test failed once.
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use pivotdb::backend::MemoryBackend;
 use pivotdb::testing::fault::{Fault, FaultBackend, Faults, Operation, Plan};
-use pivotdb::{Builder, Collection, ErrorKind, Result, Store};
+use pivotdb::{Builder, Collection, ErrorKind, Function, Index, Result, Store};
 use serde_json::{Value, json};
 
 /// A store on a medium that can be made to fail, and a document in it.
@@ -89,4 +89,68 @@ fn stats_do_not_wait_for_an_apply_that_hangs() {
         assert_eq!(stats.expect("it waits").unwrap().digest, before.digest);
     });
     assert_ne!(store.stats().unwrap().digest, before.digest);
+}
+
+/// Closing waited for the thread that builds indexes to end its step: for ever, where the medium hung, or a step of the program's own.
+#[test]
+fn closing_does_not_wait_for_an_index_build_that_hangs() {
+    let deadline = Duration::from_millis(100);
+    let many = |notes: &Collection<Value>, count: i64| {
+        notes.insert_many((0..count).map(|n| json!({"n": n}))).unwrap();
+    };
+    let closes = |store: &Store| {
+        let store = store.clone();
+        let (told, closed) = mpsc::channel();
+        thread::spawn(move || told.send(store.close()));
+        closed.recv_timeout(Duration::from_secs(20)).ok()
+    };
+    // The medium hangs. One document in each step, so that the build is under way for long enough.
+    for operation in [Operation::Page, Operation::Apply] {
+        let options = Store::builder().sync_deadline(deadline).index_at_once(0).build_batch(1);
+        let (store, notes, faults) = faulty(options);
+        many(&notes, 3_000);
+        notes.create_index(&Index::on("n")).unwrap();
+        faults.hold(operation);
+        assert!(faults.wait_until_held(Duration::from_secs(60)), "the build does not go on");
+        let outcome = closes(&store);
+        faults.release();
+        let error = outcome.expect("closing waits for the build").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CommitOutcomeUnknown);
+        assert_eq!(notes.get(1).unwrap_err().kind(), ErrorKind::Closed);
+    }
+    // A function hangs, which the program has declared; the medium is well, and everything reaches it.
+    let gate = Arc::new((Mutex::new((false, false)), Condvar::new()));
+    let (store, notes, _) = faulty(Store::builder().sync_deadline(deadline).index_at_once(0));
+    many(&notes, 50);
+    let inside = Arc::clone(&gate);
+    let hang = Function::new("hang", move |_, _| {
+        let (state, changed) = &*inside;
+        let mut state = state.lock().unwrap();
+        state.0 = true;
+        changed.notify_all();
+        while !state.1 {
+            state = changed.wait(state).unwrap();
+        }
+        Ok::<(), &str>(())
+    });
+    notes.evolve(pivotdb::Evolution::new().step("hang", hang)).unwrap();
+    notes.create_index(&Index::on("n")).unwrap();
+    let (state, changed) = &*gate;
+    let mut hanging = state.lock().unwrap();
+    while !hanging.0 {
+        hanging = changed.wait(hanging).unwrap();
+    }
+    drop(hanging);
+    let outcome = closes(&store);
+    // Dropping the last handles does not wait either.
+    let (told, dropped) = mpsc::channel();
+    thread::spawn(move || {
+        drop((store, notes));
+        told.send(())
+    });
+    let dropped = dropped.recv_timeout(Duration::from_secs(20));
+    state.lock().unwrap().1 = true;
+    changed.notify_all();
+    outcome.expect("closing waits for the function").unwrap();
+    dropped.expect("dropping waits for the function");
 }

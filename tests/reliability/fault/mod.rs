@@ -4,6 +4,7 @@
 //! and the store takes writes, or says that it is poisoned, as its documentation has it.
 
 mod cases;
+mod files;
 mod hang;
 mod open;
 
@@ -22,6 +23,7 @@ use serde_json::json;
 use crate::check::told;
 use crate::raw;
 use crate::tally::{Flaw, Tally, say};
+use crate::tested::on_disk;
 use cases::{ALL, Case, Handles, PROBE, builder, populate};
 
 /// What a store holds, as a program sees it.
@@ -65,6 +67,9 @@ pub(crate) fn run(seed: u64) {
         ALL.len()
     ));
     tally.finish();
+    for backend in on_disk() {
+        files::run(backend, seed);
+    }
 }
 
 /// What was done, what is wrong afterwards, and which call was made to fail, if there was one.
@@ -316,13 +321,13 @@ fn control(base: &MemoryBackend) -> (usize, usize) {
 
 /// Makes half of one batch and says that it was made.
 #[derive(Debug)]
-struct Halving {
-    inner: Arc<MemoryBackend>,
+struct Halving<B> {
+    inner: B,
     /// Counts down to the batch; 0 when it has been halved.
     left: AtomicUsize,
 }
 
-impl Backend for Halving {
+impl<B: Backend> Backend for Halving<B> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
         self.inner.get(key)
     }
@@ -344,10 +349,14 @@ impl Backend for Halving {
     }
 
     fn flush(&self) -> Result<(), BackendError> {
-        Ok(())
+        self.inner.flush()
     }
 
     fn sync(&self) -> Result<(), BackendError> {
-        Ok(())
+        self.inner.sync()
+    }
+
+    fn flush_syncs(&self) -> bool {
+        self.inner.flush_syncs()
     }
 }
