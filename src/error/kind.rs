@@ -125,7 +125,7 @@ impl ErrorKind {
             Self::PatchFailed => "nothing was written",
             Self::StepFailed => "the stored document is unchanged; correct the step and read again",
             Self::HistoryDiverged => "run the program whose steps wrote it, or add an inverse to the step",
-            Self::Corrupt => "run verify, then restore from a backup",
+            Self::Corrupt => "run verify, then restore from a backup, or discard what is corrupt",
             Self::DataLoss => "restore from a backup, or accept the loss in the builder",
             Self::NewerFormat => "use the release that wrote it, or a newer one",
             Self::WrongBackend => "open it with the backend it was made with, and that backend's feature",

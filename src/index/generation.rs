@@ -146,7 +146,7 @@ impl Generation {
             definition: Index::on("lost").definition,
             kinds: BTreeMap::new(),
             created: false,
-            live: Arc::new(Live::new(IndexState::Disabled, Flags::default())),
+            live: Arc::new(Live::new(IndexState::Unmaintained, Flags::default())),
         }
     }
 

@@ -61,8 +61,8 @@ pub(crate) struct Indexes {
     sets: RwLock<Sets>,
     /// Held while generations are made, changed and removed.
     changing: Mutex<()>,
-    /// What could not be read: the number of the generation, what is meant, and why.
-    damaged: Vec<(u32, String, String)>,
+    /// What could not be read, and why.
+    damaged: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -103,7 +103,7 @@ impl Indexes {
                 Ok((CatalogKey::Generation(number), 0)) => number,
                 Ok(_) => continue,
                 Err(error) => {
-                    loaded.damaged(0, format!("a key in {:?}", Section::Generations), &error.into());
+                    loaded.damaged(format!("a key in {:?}", Section::Generations), &error.into());
                     continue;
                 }
             };
@@ -112,14 +112,22 @@ impl Indexes {
                 loaded.is_lost(&held, number, &error)?;
             }
         }
-        let Loaded { mut sets, damaged } = loaded;
+        let Loaded { mut sets, damaged, unsure } = loaded;
+        // What is written from now on does not keep them up: that must be known to whoever can read them after all.
+        let mut commit = Commit::default();
+        for number in unsure {
+            Status::new(IndexState::Unmaintained, engine.published()).put(&mut commit, number)?;
+        }
+        if !commit.writes.is_empty() {
+            engine.commit(commit, Durability::Buffered)?;
+        }
         sets.arrange();
         Ok(Self { sets: RwLock::new(sets), changing: Mutex::default(), damaged })
     }
 
     /// What could not be read when the store was opened: what it is about, and why.
     pub(crate) fn damaged(&self) -> Vec<(String, String)> {
-        self.damaged.iter().map(|(_, entry, because)| (entry.clone(), because.clone())).collect()
+        self.damaged.clone()
     }
 
     /// The generations of which nobody knows any more what they were.
@@ -249,7 +257,9 @@ const LOST: u32 = 0;
 #[derive(Default)]
 struct Loaded {
     sets: Sets,
-    damaged: Vec<(u32, String, String)>,
+    damaged: Vec<(String, String)>,
+    /// Generations that may be stored as ones that are kept up, and are not.
+    unsure: Vec<u32>,
 }
 
 impl Loaded {
@@ -272,7 +282,8 @@ impl Loaded {
             Ok(live) => live,
             Err(error) => {
                 // How far it has come is not known, so that it is of no use, and is built anew by whoever declares it.
-                self.damaged(number, format!("the state of index {number}"), &error);
+                self.damaged(format!("the state of index {number}"), &error);
+                self.unsure.push(number);
                 Live::new(IndexState::Unmaintained, Flags::default())
             }
         };
@@ -282,7 +293,7 @@ impl Loaded {
 
     /// An entry cannot be read.
     fn is_lost(&mut self, held: &Held, number: u32, error: &Error) -> Result<(), Error> {
-        self.damaged(number, format!("{:?}", CatalogKey::Generation(number)), error);
+        self.damaged(format!("{:?}", CatalogKey::Generation(number)), error);
         if number == 0 {
             // No number may be given that has keys.
             for space in [Space::Entries, Space::Reservations, Space::Reverse, Space::States, Space::Marks] {
@@ -293,13 +304,17 @@ impl Loaded {
                 self.sets.numbered = self.sets.numbered.max(number.unwrap_or(0));
             }
         } else {
+            let status = status(held, number).map(Ok).or_else(only_corrupt)?;
+            if !status.is_ok_and(|status| status.is_none_or(|status| !status.state.is_maintained())) {
+                self.unsure.push(number);
+            }
             self.sets.all.insert(number, Arc::new(Generation::lost(number, LOST)));
         }
         Ok(())
     }
 
-    fn damaged(&mut self, number: u32, entry: String, error: &Error) {
-        self.damaged.push((number, entry, error.to_string()));
+    fn damaged(&mut self, entry: String, error: &Error) {
+        self.damaged.push((entry, error.to_string()));
     }
 }
 

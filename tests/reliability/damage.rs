@@ -342,7 +342,7 @@ fn a_damaged_step_stops_only_those_who_have_to_be_told_it() {
         assert_eq!(mine.get(2).unwrap_err().kind(), ErrorKind::HistoryDiverged);
         assert_eq!(mine.get_stored(2).unwrap().unwrap()["c"], 2);
         mine.insert_with_id(10, &json!({"b": 10})).unwrap();
-        assert!(corrupt(Export::new(&mine).full().write_to(Vec::new())).contains("thing") || true);
+        assert!(corrupt(Export::new(&mine).full().write_to(Vec::new())).contains("Step"));
         Export::new(&store.documents("others").unwrap()).full().write_to(Vec::new()).unwrap();
     }
 }

@@ -432,7 +432,8 @@ fn run(name: &str, backend: Tested, seed: u64, crashes: u64, site: impl Fn(&mut 
     let mut seen = Seen::default();
     let mut usual_opening = Duration::from_millis(60);
     let (mut stores, mut caught) = (0, false);
-    while tally.runs < crashes {
+    // Some crash must have met a build.
+    while tally.runs < crashes || (seen.in_builds == 0 && tally.runs < crashes * 4) {
         stores += 1;
         let mut site = site(&mut rng, stores);
         let _ = std::fs::create_dir(&site.place);
