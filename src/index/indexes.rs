@@ -19,7 +19,7 @@ use crate::index::state::{IndexState, Status};
 use crate::record::kind::Kind;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
-use crate::storage::commit::commit::{Commit, Durability};
+use crate::storage::commit::commit::Commit;
 use crate::storage::commit::engine::Engine;
 use crate::stored::entries::Entries;
 use crate::stored::record::Record;
@@ -58,14 +58,17 @@ impl Default for Building {
 /// Every generation of a store.
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
-    sets: RwLock<Sets>,
+    /// Locked for as long as it takes to look or to put: who reads waits for no commit.
+    sets: RwLock<Arc<Sets>>,
+    /// Held for reading by every write, from before it looks at what is to be kept up until it has been applied; and for writing while that changes.
+    writing: RwLock<()>,
     /// Held while generations are made, changed and removed.
     changing: Mutex<()>,
     /// What could not be read, and why.
     damaged: Vec<(String, String)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Sets {
     all: BTreeMap<u32, Arc<Generation>>,
     /// Those that writes keep up, by collection.
@@ -76,19 +79,23 @@ struct Sets {
     epoch: u64,
 }
 
-/// What is maintained does not change while this lives: from before a write looks at it until the write is made.
+/// What is maintained does not change while this lives: from before a write looks at it until the write has been applied. Not to be held while the medium is
+/// waited for.
 #[derive(Debug)]
-pub(crate) struct Gate<'g>(RwLockReadGuard<'g, Sets>);
+pub(crate) struct Gate<'g> {
+    sets: Arc<Sets>,
+    _writing: RwLockReadGuard<'g, ()>,
+}
 
 impl Gate<'_> {
     /// What is to be kept up in a collection; `None`: nothing.
     pub(crate) fn of(&self, collection: u32) -> Option<&Arc<[Arc<Generation>]>> {
-        self.0.maintained.get(&collection)
+        self.sets.maintained.get(&collection)
     }
 
     /// Grows whenever what is maintained changes.
     pub(crate) fn epoch(&self) -> u64 {
-        self.0.epoch
+        self.sets.epoch
     }
 }
 
@@ -122,7 +129,7 @@ impl Indexes {
             engine.commit(commit, Durability::Buffered)?;
         }
         sets.arrange();
-        Ok(Self { sets: RwLock::new(sets), changing: Mutex::default(), damaged })
+        Ok(Self { sets: RwLock::new(Arc::new(sets)), damaged, ..Self::default() })
     }
 
     /// What could not be read when the store was opened: what it is about, and why.
@@ -136,9 +143,20 @@ impl Indexes {
         self.all().into_iter().filter(lost).collect()
     }
 
-    /// Begins a write.
+    /// Begins a write. Waits for whoever changes what is maintained.
     pub(crate) fn enter(&self) -> Gate<'_> {
-        Gate(self.sets.read().unwrap_or_else(PoisonError::into_inner))
+        let writing = self.writing.read().unwrap_or_else(PoisonError::into_inner);
+        Gate { sets: self.sets(), _writing: writing }
+    }
+
+    /// What there is now. Waits for nobody.
+    fn sets(&self) -> Arc<Sets> {
+        Arc::clone(&self.sets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Grows whenever what is maintained changes. Waits for nobody.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.sets().epoch
     }
 
     /// Held while somebody decides what generations there shall be.
@@ -148,20 +166,20 @@ impl Indexes {
 
     /// All generations, by number.
     pub(crate) fn all(&self) -> Vec<Arc<Generation>> {
-        self.enter().0.all.values().cloned().collect()
+        self.sets().all.values().cloned().collect()
     }
 
     /// Those of a collection, by number; without those on their way out.
     pub(crate) fn of(&self, collection: u32) -> Vec<Arc<Generation>> {
-        let gate = self.enter();
-        let of = gate.0.all.values().filter(|generation| generation.collection == collection);
+        let sets = self.sets();
+        let of = sets.all.values().filter(|generation| generation.collection == collection);
         of.filter(|generation| generation.live.state() != IndexState::Dropped).cloned().collect()
     }
 
     /// The number of the next generation.
     pub(crate) fn next_number(&self) -> Result<u32, Error> {
-        let gate = self.enter();
-        let largest = gate.0.all.last_key_value().map_or(0, |(number, _)| *number).max(gate.0.numbered);
+        let sets = self.sets();
+        let largest = sets.all.last_key_value().map_or(0, |(number, _)| *number).max(sets.numbered);
         largest
             .checked_add(1)
             .ok_or_else(|| Error::new(ErrorKind::TooLarge, "there are no more numbers for indexes"))
@@ -175,7 +193,7 @@ impl Indexes {
             put_entry(&mut commit, 0, json!({ "generation": generation.number }))?;
             put_entry(&mut commit, generation.number, generation.to_json())?;
             Status::new(IndexState::Building, engine.published()).put(&mut commit, generation.number)?;
-            engine.commit(commit, Durability::Buffered)?;
+            engine.apply(commit)?;
             sets.numbered = generation.number;
             sets.all.insert(generation.number, Arc::clone(&generation));
             Ok(generation)
@@ -188,7 +206,7 @@ impl Indexes {
             let generation = Arc::new(generation);
             let mut commit = Commit::default();
             put_entry(&mut commit, generation.number, generation.to_json())?;
-            engine.commit(commit, Durability::Buffered)?;
+            engine.apply(commit)?;
             sets.all.insert(generation.number, Arc::clone(&generation));
             Ok(generation)
         })
@@ -207,7 +225,7 @@ impl Indexes {
             }
             let mut commit = Commit::default();
             Status::new(state, engine.published()).put(&mut commit, generation.number)?;
-            engine.commit(commit, Durability::Buffered)?;
+            engine.apply(commit)?;
             generation.live.set_state(state);
             Ok(())
         })
@@ -215,7 +233,7 @@ impl Indexes {
 
     /// Notes, before the first write that does not keep it up, that a generation is no longer maintained.
     pub(crate) fn give_up(&self, engine: &Engine, number: u32) -> Result<(), Error> {
-        let generation = self.enter().0.all.get(&number).cloned();
+        let generation = self.sets().all.get(&number).cloned();
         let Some(generation) = generation else { return Ok(()) };
         if generation.live.state().is_maintained() {
             self.set_state(engine, &generation, IndexState::Unmaintained)?;
@@ -235,18 +253,20 @@ impl Indexes {
                 commit.remove(key);
             }
             commit.remove(index::state(number));
-            engine.commit(commit, Durability::Buffered)?;
+            engine.apply(commit)?;
             sets.all.remove(&number);
             Ok(())
         })
     }
 
-    /// Nobody writes meanwhile.
+    /// Nobody writes meanwhile; who reads goes on.
     fn with_sets<T>(&self, change: impl FnOnce(&mut Sets) -> Result<T, Error>) -> Result<T, Error> {
-        let mut sets = self.sets.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&mut sets);
+        let _writing = self.writing.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sets = (*self.sets()).clone();
+        let changed = change(&mut sets)?;
         sets.arrange();
-        changed
+        *self.sets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sets);
+        Ok(changed)
     }
 }
 

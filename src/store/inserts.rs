@@ -140,7 +140,7 @@ impl Inserts {
             _ => error.in_collection(collection.name()),
         };
         for tries in 1..=TRIES {
-            // From here on until the commit is made, what is to be kept up stays the same.
+            // From here on until the commit is applied, what is to be kept up stays the same.
             let gate = collection.inner.indexes.enter();
             let kept = match self.keep_up(collection, &gate, Source::Live(&collection.inner.engine, None))? {
                 Ok(kept) => kept,
@@ -152,10 +152,11 @@ impl Inserts {
             };
             let again = kept.is_some();
             let commit = kept.unwrap_or_else(|| std::mem::take(&mut self.commit));
-            let outcome = collection.inner.engine.commit(commit, collection.durability);
+            let engine = &collection.inner.engine;
+            let applied = engine.apply(commit);
             drop(gate);
-            match outcome {
-                Ok(_) => return Ok(self.ids),
+            match applied.and_then(|sequence| engine.wait(sequence, collection.durability)) {
+                Ok(()) => return Ok(self.ids),
                 Err(StorageError::CheckFailed { check }) => match self.ids.get(check) {
                     Some(id) => return Err(collection.at(id, taken())),
                     // Somebody else has taken or given up a value of a unique index in between.

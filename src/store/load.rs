@@ -76,7 +76,7 @@ pub(crate) fn load(
 ) -> Result<Loaded> {
     let keys: Vec<_> = documents.iter().map(|document| document.key.as_slice()).collect();
     for tries in 1..=TRIES {
-        // From here on until the commit is made, what is to be kept up stays the same.
+        // From here on until the commit is applied, what is to be kept up stays the same.
         let gate = inner.indexes.enter();
         let snapshot = inner.engine.snapshot();
         let (sequence, values) = (snapshot.sequence(), snapshot.get_many(&keys)?);
@@ -106,10 +106,10 @@ pub(crate) fn load(
         if loaded.written == 0 {
             return Ok(loaded);
         }
-        let outcome = inner.engine.commit(commit, Durability::Buffered);
+        let applied = inner.engine.apply(commit);
         drop(gate);
-        match outcome {
-            Ok(_) => return Ok(loaded),
+        match applied.and_then(|sequence| inner.engine.wait(sequence, Durability::Buffered)) {
+            Ok(()) => return Ok(loaded),
             Err(StorageError::CheckFailed { .. }) => pause_after(tries),
             Err(error @ StorageError::TooLarge { .. }) => match documents {
                 [only] => {

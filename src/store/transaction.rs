@@ -107,7 +107,7 @@ impl Store {
     pub fn begin(&self) -> Result<Transaction> {
         let inner = self.inner();
         inner.insiders.check_outside()?;
-        let epoch = inner.indexes.enter().epoch();
+        let epoch = inner.indexes.epoch();
         let bytes = Arc::new(inner.engine.begin());
         Ok(Transaction { inner: Arc::clone(inner), bytes, durability: self.durability(), epoch })
     }
@@ -156,7 +156,12 @@ impl Transaction {
         if gate.epoch() != self.epoch {
             return Err(StorageError::Conflict.into());
         }
-        Ok(self.inner.engine.commit_with(commit, self.durability, favour)?)
+        let engine = &self.inner.engine;
+        let sequence = engine.apply_with(commit, favour)?;
+        // Nobody who changes indexes, and nobody behind him, waits for the medium.
+        drop(gate);
+        engine.wait(sequence, self.durability)?;
+        Ok(sequence)
     }
 
     /// Gives the writes up. Within the closure of [`Store::transaction`], return an error instead.

@@ -406,7 +406,7 @@ impl<T> Collection<T> {
         for tries in 1..=TRIES {
             let Latest { read, record } = read::latest(&self.inner.engine, &key).map_err(at)?;
             let change = decide(record.as_ref()).map_err(at)?;
-            // From here on until the commit is made, what is to be kept up stays the same.
+            // From here on until the commit is applied, what is to be kept up stays the same.
             let gate = self.inner.indexes.enter();
             let upkeep = Upkeep::new(&gate, self.number, Source::Live(&self.inner.engine, None));
             let (mut commit, after) = match self.prepare(id, &key, record, change, &upkeep).map_err(at)? {
@@ -421,10 +421,10 @@ impl<T> Collection<T> {
                 return Ok(after);
             }
             commit.check(key.as_slice(), Expected::Unchanged(read));
-            let outcome = self.inner.engine.commit(commit, self.durability);
+            let applied = self.inner.engine.apply(commit);
             drop(gate);
-            match outcome {
-                Ok(_) => return Ok(after),
+            match applied.and_then(|sequence| self.inner.engine.wait(sequence, self.durability)) {
+                Ok(()) => return Ok(after),
                 Err(StorageError::CheckFailed { .. }) => pause_after(tries),
                 Err(error) => return Err(at(error.into())),
             }

@@ -9,3 +9,4 @@ mod calls;
 mod generations;
 mod support;
 mod unique;
+mod waiting;

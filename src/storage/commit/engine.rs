@@ -109,27 +109,34 @@ impl Engine {
 
     /// Makes the changes of `commit`, all or none; gives the sequence from which on they are seen.
     pub(crate) fn commit(&self, commit: Commit, durability: Durability) -> Result<u64, StorageError> {
-        self.commit_with(commit, durability, None)
+        let sequence = self.apply(commit)?;
+        self.wait(sequence, durability)?;
+        Ok(sequence)
     }
 
-    /// As [`commit`](Self::commit), with what [`favour`](Self::favour) gave. It ends when the commit has been made.
-    pub(crate) fn commit_with(
+    /// As [`commit`](Self::commit), without waiting for the medium. Who writes much has to [`wait`](Self::wait) as well.
+    pub(crate) fn apply(&self, commit: Commit) -> Result<u64, StorageError> {
+        self.apply_with(commit, None)
+    }
+
+    /// As [`apply`](Self::apply), with what [`favour`](Self::favour) gave. It ends when the commit has been applied.
+    pub(crate) fn apply_with(
         &self,
         commit: Commit,
-        durability: Durability,
         favour: Option<Favour<'_>>,
     ) -> Result<u64, StorageError> {
         self.check_size(&commit)?;
         self.shared.check_writable()?;
-        let sequence = self.shared.with_backend(|backend| self.queue(commit, backend, favour.as_ref()))?;
-        drop(favour);
-        if self.persistent {
-            match durability {
-                Durability::Immediate => self.shared.wait_synced(sequence)?,
-                Durability::Buffered => self.shared.hold_back()?,
-            }
+        self.shared.with_backend(|backend| self.queue(commit, backend, favour.as_ref()))
+    }
+
+    /// Waits for the medium after `sequence` has been applied, as long as `durability` says.
+    pub(crate) fn wait(&self, sequence: u64, durability: Durability) -> Result<(), StorageError> {
+        match durability {
+            _ if !self.persistent => Ok(()),
+            Durability::Immediate => self.shared.wait_synced(sequence),
+            Durability::Buffered => self.shared.hold_back(),
         }
-        Ok(sequence)
     }
 
     /// Holds other commits back for a little while, so that one that has been refused again and again gets its turn; `None` where

@@ -1105,7 +1105,7 @@ fn whoever_is_favoured_commits_first_and_readers_do_not_wait() {
             transaction.stage(put(&hot, b"favoured")).unwrap();
             let mut ended = transaction.end().unwrap();
             let commit = std::mem::take(&mut ended.commit);
-            let first = engine.commit_with(commit, Durability::Buffered, Some(favour));
+            let first = engine.apply_with(commit, Some(favour));
             let other = other.join().unwrap();
             first.is_ok_and(|first| read.is_none() && other >= first)
         });
