@@ -91,6 +91,14 @@ pub(crate) enum Way {
     None,
 }
 
+/// A step on a way, and where it leads.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop {
+    pub(crate) stamp: Stamp,
+    pub(crate) step: Arc<Step>,
+    pub(crate) up: bool,
+}
+
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoWay {
@@ -324,6 +332,26 @@ impl History {
             (Ok(_), true) => Way::Function,
             (Ok(_), false) => Way::Ops,
         }
+    }
+
+    /// The steps on the way from one stamp to another, in their order, each with the stamp it leads to; `None` where there is no way. Whether they
+    /// can be crossed is another matter.
+    pub(crate) fn stops(&self, from: Stamp, to: Stamp) -> Option<Vec<Stop>> {
+        if from == to {
+            return Some(Vec::new());
+        }
+        let (down, up) = self.ways_to_ancestor(*self.by_stamp.get(&from)?, *self.by_stamp.get(&to)?)?;
+        let arrival = |node: usize| self.nodes.get(node)?.arrival.as_ref();
+        let stamp = |node: usize| self.nodes.get(node).map(HistoryNode::stamp);
+        let undone = down.into_iter().map(|node| {
+            let (parent, step) = arrival(node)?;
+            Some(Stop { stamp: stamp(*parent)?, step: Arc::clone(step), up: false })
+        });
+        let done = up.into_iter().rev().map(|node| {
+            let (_, step) = arrival(node)?;
+            Some(Stop { stamp: stamp(node)?, step: Arc::clone(step), up: true })
+        });
+        undone.chain(done).collect()
     }
 
     /// The steps that lead from one stamp up to another; `None` where it is not below it.

@@ -26,4 +26,5 @@ mod fault;
 pub(crate) mod fingerprint;
 mod json;
 mod shapes;
+mod total;
 mod typed;

@@ -6,6 +6,7 @@ use crate::encoding::body::error::BodyError;
 use crate::encoding::body::raw::Kind;
 use crate::filter::condition::{Comparison, Condition, Elements, Test};
 use crate::filter::literal::Literal;
+use crate::filter::route::Route;
 use crate::filter::tree::{Scalar, Tree};
 use crate::filter::walk::{Met, visit};
 
@@ -31,6 +32,39 @@ impl Condition {
             }
             Self::Not(condition) => Ok(!condition.matches(root)?),
             Self::At(route, test) => visit(root, route, &mut |met| test.passes(met)),
+        }
+    }
+}
+
+/// Where in a value stands what a path leads to in another shape of it; `None` where that is not known.
+pub(crate) type Places<'p> = dyn Fn(&Route) -> Result<Option<Route>, BodyError> + 'p;
+
+impl Condition {
+    /// Whether a document is so of which `root` is another shape; `None` where what is known does not tell.
+    pub(crate) fn matches_elsewhere<'t>(
+        &self,
+        root: impl Tree<'t>,
+        places: &Places<'_>,
+    ) -> Result<Option<bool>, BodyError> {
+        let decided = |conditions: &[Self], by: bool| {
+            let mut all_known = true;
+            for condition in conditions {
+                match condition.matches_elsewhere(root, places)? {
+                    Some(found) if found == by => return Ok(Some(by)),
+                    Some(_) => {}
+                    None => all_known = false,
+                }
+            }
+            Ok(all_known.then_some(!by))
+        };
+        match self {
+            Self::All(conditions) => decided(conditions, false),
+            Self::Any(conditions) => decided(conditions, true),
+            Self::Not(condition) => Ok(condition.matches_elsewhere(root, places)?.map(|found| !found)),
+            Self::At(route, test) => match places(route)? {
+                Some(place) => visit(root, &place, &mut |met| test.passes(met)).map(Some),
+                None => Ok(None),
+            },
         }
     }
 }

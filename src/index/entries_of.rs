@@ -1,7 +1,7 @@
 //! The entries a generation has of a stored document.
 
 use crate::encoding::body::limits::Limits;
-use crate::encoding::body::raw::Raw;
+use crate::encoding::body::raw::{Kind as BodyKind, Raw};
 use crate::encoding::key::index;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
@@ -64,6 +64,15 @@ pub(crate) fn entries_of(
     })
 }
 
+impl Generation {
+    /// The shape in which a document is looked at that is stored at `stamp`, under the number `number` of the kind; `None` where it is out of reach, or
+    /// not covered.
+    pub(crate) fn shape_looked_at(&self, number: u32, kind: &Kind, stamp: Stamp) -> Option<&Shape> {
+        let shapes = self.kinds.get(&number).or_else(|| self.kinds.get(&kind.number()))?;
+        choose(shapes, kind, stamp).map(|(_, shape, _)| shape)
+    }
+}
+
 /// The shape to look at a document in: its own; else the first that ops lead to; else the first that anything leads to. Shapes that are added later
 /// change nothing about the choice, unless they are the document's own.
 fn choose<'g>(shapes: &'g [Shape], kind: &Kind, stamp: Stamp) -> Option<(usize, &'g Shape, Way)> {
@@ -88,7 +97,11 @@ fn made_of(
     id: &DocumentId,
     body: &[u8],
 ) -> Result<Extracted, Error> {
-    let mut extracted = extract(&generation.definition, &shape.routes, Raw::new(body)?)?;
+    let body = Raw::new(body)?;
+    let mut extracted = extract(&generation.definition, &shape.routes, body)?;
+    if body.kind() != BodyKind::Object && !extracted.parts.is_empty() {
+        extracted.flags.insert(Flags::BARE);
+    }
     if extracted.missing {
         extracted.flags.insert(Flags::missing(position));
     }

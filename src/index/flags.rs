@@ -11,6 +11,8 @@ impl Flags {
     pub(crate) const CUT: Self = Self(1 << 8);
     /// Some document has no entries since they cannot be made.
     pub(crate) const UNREADABLE: Self = Self(1 << 9);
+    /// Some document is no object.
+    pub(crate) const BARE: Self = Self(1 << 10);
 
     /// A list was met in the component at `position`.
     pub(crate) const fn list(position: usize) -> Self {
@@ -54,6 +56,7 @@ impl Flags {
             0x10..0x18 => Self(1 << (mark - 0x10)),
             0x21 => Self::CUT,
             0x22 => Self::UNREADABLE,
+            0x23 => Self::BARE,
             0x30..0x40 => Self(1 << (mark - 0x20)),
             _ => Self(0),
         }
@@ -88,9 +91,9 @@ mod tests {
 
     #[test]
     fn every_flag_has_a_mark_of_its_own() {
-        let mut all = Flags(0xffff_03ff);
+        let mut all = Flags(0xffff_07ff);
         let marks: Vec<u8> = all.marks().collect();
-        assert_eq!((marks.len(), marks[8], marks[9], marks[10]), (26, 0x21, 0x22, 0x30));
+        assert_eq!((marks.len(), &marks[8..12]), (27, &[0x21, 0x22, 0x23, 0x30][..]));
         let mut again = Flags::default();
         for mark in marks {
             again.insert(Flags::of_mark(mark));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::evolution::action::{Action, Place, Taken};
+use crate::evolution::op::Op;
 use crate::evolution::step::Step;
 use crate::value::path::{Path, as_index};
 
@@ -40,39 +41,55 @@ impl Impact {
     /// Of `steps`, in their order, on an index on `paths`.
     pub(crate) fn of(paths: &[Path], steps: &[Arc<Step>]) -> Self {
         let mut now = paths.to_vec();
+        // The last step that has moved one.
+        let mut moved = None;
         for step in steps {
-            match across(&now, step) {
-                Some(after) => now = after,
-                None => return Self::Rebuild { step: step.name.clone() },
+            let Some(after) = now.iter().map(|path| across(step, true, path)).collect::<Option<Vec<_>>>()
+            else {
+                return Self::Rebuild { step: step.name.clone() };
+            };
+            if after != now {
+                moved = Some(step);
             }
+            now = after;
         }
-        if now == paths { Self::Untouched } else { Self::Renamed { paths: now } }
+        match moved {
+            None => Self::Untouched,
+            // There and back again: by way of the other name there may have come what had that name before.
+            Some(step) if now == paths => Self::Rebuild { step: step.name.clone() },
+            Some(_) => Self::Renamed { paths: now },
+        }
     }
 }
 
-/// Where what was at `paths` is after the step; `None` if it is changed.
-fn across(paths: &[Path], step: &Step) -> Option<Vec<Path>> {
+/// Where what is at `path` on one side of the step is on the other: after it, or before; `None` if it may be changed. Where a path moves, that holds if there is
+/// something at it.
+pub(crate) fn across(step: &Step, up: bool, path: &Path) -> Option<Path> {
     if step.code.identity().is_some() {
         return None;
     }
-    let mut now = paths.to_vec();
-    for op in &step.ops {
-        let action = op.action()?;
-        for path in &mut now {
-            *path = beyond(action, path)?;
-        }
+    let mut now = path.clone();
+    let mut cross = |op: &Op| {
+        now = beyond(op.action()?, up, &now)?;
+        Some(())
+    };
+    if up {
+        step.ops.iter().try_for_each(&mut cross)?
+    } else {
+        step.ops.iter().rev().try_for_each(&mut cross)?
     }
     Some(now)
 }
 
-/// Where what was at `path` is after the action; `None` if it may be changed.
-fn beyond(action: &Action, path: &Path) -> Option<Path> {
+/// Where what is at `path` on one side of the action is on the other; `None` if it may be changed.
+fn beyond(action: &Action, up: bool, path: &Path) -> Option<Path> {
     match action {
         Action::Rename { from, to, taken: Taken::Fail } | Action::Move { from, to, taken: Taken::Fail }
-            if from.contains(path) && plain(from) && plain(to) =>
+            if (if up { from } else { to }).contains(path) && plain(from) && plain(to) =>
         {
-            let rest = Path::from_names(path.names().skip(from.names().len())).ok()?;
-            Some(to.join(&rest))
+            let (here, there) = if up { (from, to) } else { (to, from) };
+            let rest = Path::from_names(path.names().skip(here.names().len())).ok()?;
+            Some(there.join(&rest))
         }
         Action::Within { place, path: within, actions } => {
             if !meets(within, path) {
@@ -84,8 +101,14 @@ fn beyond(action: &Action, path: &Path) -> Option<Path> {
             }
             let outer = path.prefix(skipped);
             let mut inner = Path::from_names(path.names().skip(skipped)).ok()?;
-            for action in actions {
-                inner = beyond(action, &inner)?;
+            let mut cross = |action: &Action| {
+                inner = beyond(action, up, &inner)?;
+                Some(())
+            };
+            if up {
+                actions.iter().try_for_each(&mut cross)?
+            } else {
+                actions.iter().rev().try_for_each(&mut cross)?
             }
             Some(outer.join(&inner))
         }
@@ -114,7 +137,6 @@ mod tests {
     use super::*;
     use crate::evolution::evolution::Evolution;
     use crate::evolution::function::Function;
-    use crate::evolution::op::Op;
     use crate::evolution::step::StepBody;
 
     fn impact(paths: &[&str], steps: impl IntoIterator<Item = StepBody>) -> Impact {
@@ -155,6 +177,27 @@ mod tests {
             impact(&["m.k.p"], [Op::each_value("m", [Op::rename("p", "q")]).into()]),
             renamed("m.k.q")
         );
+    }
+
+    #[test]
+    fn a_rename_is_followed_back() {
+        let op = |op: Op| Evolution::new().step("s", op).steps[0].clone();
+        let path = |path: &str| Path::new(path).unwrap();
+        for (step, after, before) in [
+            (op(Op::rename("a", "b")), "b.x", Some("a.x")),
+            (op(Op::rename("a", "b")), "a", None),
+            (op(Op::move_field("a", "b.c")), "b.d", Some("b.d")),
+            (op(Op::each("l", [Op::rename("p", "q"), Op::rename("q", "r")])), "l.r", Some("l.p")),
+            (op(Op::convert("a", crate::evolution::conversion::To::Text)), "a", None),
+            (op(Op::convert("a", crate::evolution::conversion::To::Text)), "b", Some("b")),
+        ] {
+            assert_eq!(across(&step, false, &path(after)), before.map(path), "{after}");
+            if let Some(before) = before {
+                assert_eq!(across(&step, true, &path(before)), Some(path(after)));
+            }
+        }
+        let there_and_back = [Op::rename("a", "b").into(), Op::rename("b", "a").into()];
+        assert_eq!(impact(&["a"], there_and_back), Impact::Rebuild { step: "s1".into() });
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::encoding::key::census::{self, CensusKey};
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::Span;
 use crate::error::error::Error;
+use crate::evolution::history::Stop;
 use crate::filter::route::Route;
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
@@ -13,8 +14,10 @@ use crate::index::indexes::{Indexes, Kinds, status};
 use crate::index::state::IndexState;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
+use crate::record::kind::Kind;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
+use crate::storage::commit::group::decode_counter;
 use crate::stored::entries::Entries as Counters;
 use crate::stored::state::{Held, Walk};
 
@@ -117,6 +120,58 @@ fn has_out_of_reach(kinds: &dyn Kinds, held: &Held, collection: u32, seen: &[See
         }
     }
     Ok(false)
+}
+
+/// Whether every document that the generation has entries of can be read by whoever sees it in one of these shapes. That it has entries says that it could be
+/// brought to the shape that they were made in, and not that it can be brought on from there.
+pub(crate) fn can_read_all(
+    kinds: &dyn Kinds,
+    held: &Held,
+    generation: &Generation,
+    seen: &[Seen],
+) -> Result<bool, Error> {
+    for Seen { kind: number, stamp: to } in seen {
+        let kind = kinds.kind(*number)?;
+        if !kind.is_declared() {
+            continue;
+        }
+        let surely = |number: u32, from: Stamp| can_surely_read(generation, number, &kind, from, *to);
+        let known = kind.with_history(|history| history.stamps());
+        if known.into_iter().all(|(from, _)| surely(kind.number(), from)) {
+            continue;
+        }
+        // It would answer for nobody inserting or deleting anything.
+        if held.is_transaction() {
+            return Ok(false);
+        }
+        let mut counters = Counters::within(held, census::collection_span(generation.collection));
+        while let Some((key, value)) = counters.next()? {
+            let counter = CensusKey::parse(&key)?;
+            if decode_counter(&value) > 0
+                && kinds.kind(counter.kind)?.number() == kind.number()
+                && !surely(counter.kind, counter.stamp)
+            {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Of the documents that are stored at `from`.
+fn can_surely_read(generation: &Generation, number: u32, kind: &Kind, from: Stamp, to: Stamp) -> bool {
+    let Some(made_at) = generation.shape_looked_at(number, kind, from).map(|shape| shape.stamp) else {
+        return from == to;
+    };
+    if made_at == to || from == to {
+        return true;
+    }
+    let (Some(made), Some(read)) = (kind.stops(from, made_at), kind.stops(from, to)) else { return false };
+    let shared = made.iter().zip(&read).take_while(|(one, other)| one.stamp == other.stamp).count();
+    let is_total = |stop: &Stop| stop.step.is_total(stop.up);
+    !generation.live.flags.get().contains(Flags::BARE)
+        && read.iter().skip(shared).all(is_total)
+        && made.iter().skip(shared).all(is_total)
 }
 
 fn has_unreadable(held: &Held, generation: u32) -> Result<bool, Error> {

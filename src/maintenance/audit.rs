@@ -64,7 +64,7 @@ impl<'a> Audit<'a> {
                 continue;
             }
             let mut flags = Flags::default();
-            for mark in (0x10..0x18).chain([0x21, 0x22]).chain(0x30..0x40) {
+            for mark in (0x10..0x18).chain([0x21, 0x22, 0x23]).chain(0x30..0x40) {
                 if held.get(&key::flag(generation.number, mark))?.is_some() {
                     flags.insert(Flags::of_mark(mark));
                 }

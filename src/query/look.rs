@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use crate::encoding::body::raw::Raw;
 use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
 use crate::filter::condition::Condition;
 use crate::filter::route::Route;
+use crate::filter::sort::SortKeys;
 use crate::filter::walk::{Met, visit};
 use crate::model::id::DocumentId;
+use crate::query::known::Known;
 use crate::query::source::Source;
+use crate::query::spec::Position;
 use crate::query::tally::Tally;
 use crate::record::kind::Kind;
 use crate::record::view::View;
@@ -29,8 +33,16 @@ pub(crate) enum Looked {
     At(Row),
     /// It is not, or the handle does not see it.
     Past,
-    /// It cannot be told.
-    Unreadable(Error),
+    /// It cannot be read, and may be meant.
+    Unreadable(Unread),
+}
+
+/// A document that cannot be read.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) error: Error,
+    /// Where it would stand in the order asked for, if that is certain.
+    pub(crate) position: Option<Position>,
 }
 
 /// Looks at documents, and counts.
@@ -38,14 +50,17 @@ pub(crate) enum Looked {
 pub(crate) struct Look {
     pub(crate) source: Source,
     condition: Arc<Condition>,
+    sort: SortKeys,
     pub(crate) tally: Tally,
+    /// Whether rows are counted and not given: then none is encoded.
+    pub(crate) counts: bool,
     /// Paths to count in how many documents there is something; costs a second look at each document.
     watched: Vec<Route>,
 }
 
 impl Look {
-    pub(crate) fn new(source: Source, condition: Arc<Condition>) -> Self {
-        Self { source, condition, tally: Tally::default(), watched: Vec::new() }
+    pub(crate) fn new(source: Source, condition: Arc<Condition>, sort: SortKeys) -> Self {
+        Self { source, condition, sort, tally: Tally::default(), counts: false, watched: Vec::new() }
     }
 
     pub(crate) fn watch(&mut self, routes: Vec<Route>) {
@@ -62,11 +77,30 @@ impl Look {
         match record.and_then(|record| self.matching(&id, record)) {
             Ok(Some((kind, view))) => Looked::At(Row { id, kind, view }),
             Ok(None) => Looked::Past,
-            Err(error) => {
-                self.tally.unreadable += 1;
-                Looked::Unreadable(self.source.eyes.place(&id, error))
-            }
+            Err(error) => self.unreadable(&id, error),
         }
+    }
+
+    /// A document that cannot be read, if it may be meant.
+    fn unreadable(&mut self, id: &DocumentId, error: Error) -> Looked {
+        // What is damaged says nothing.
+        let known = if error.kind() == ErrorKind::Corrupt { None } else { self.known(id) };
+        let mut position = None;
+        if let Some(known) = known {
+            if known.is_past(&self.condition).is_ok_and(|past| past) {
+                return Looked::Past;
+            }
+            position = known.position(id, &self.sort).ok().flatten();
+        }
+        self.tally.unreadable += 1;
+        Looked::Unreadable(Unread { error: self.source.eyes.place(id, error), position })
+    }
+
+    #[cold]
+    fn known(&self, id: &DocumentId) -> Option<Known> {
+        let record = self.source.fetch(id).ok().flatten()?;
+        let kind = self.source.eyes.kind_of(&record.header).ok().flatten()?;
+        Known::of(&kind, id, &record, self.source.limits)
     }
 
     /// A document that has been looked at before, in the same state.
@@ -85,7 +119,13 @@ impl Look {
         if !self.watched.is_empty() {
             self.count_paths(&kind, id, record.clone())?;
         }
-        let view = View::matching(&kind, id, record, self.source.limits, &self.condition);
+        let (limits, condition) = (self.source.limits, &*self.condition);
+        let view = if self.counts {
+            let matches = View::matches(&kind, id, &record, limits, condition);
+            matches.map(|matches| matches.then(|| View::stored(record)))
+        } else {
+            View::matching(&kind, id, record, limits, condition)
+        };
         let view = view.map_err(|error| error.with_document_kind(kind.name()).with_stamp(stored))?;
         Ok(view.map(|view| (kind, view)))
     }

@@ -4,6 +4,7 @@ pub(crate) mod bounds;
 pub(crate) mod choice;
 pub(crate) mod cursor;
 pub(crate) mod explanation;
+pub(crate) mod known;
 pub(crate) mod look;
 pub(crate) mod plan;
 pub(crate) mod rows;

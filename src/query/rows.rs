@@ -1,5 +1,6 @@
 //! The rows of a query, one after the other.
 
+use std::iter::Peekable;
 use std::ops::Bound;
 use std::time::Duration;
 use std::vec;
@@ -14,13 +15,14 @@ use crate::index::usable::{Progress, Usable};
 use crate::model::id::DocumentId;
 use crate::query::choice::{Choice, choose};
 use crate::query::explanation::Explanation;
-use crate::query::look::{Look, Looked, Row};
+use crate::query::look::{Look, Looked, Row, Unread};
 use crate::query::source::Source;
 use crate::query::spec::{Position, Spec, Unreadable};
 use crate::query::stream::Stream;
 use crate::query::top::Top;
 use crate::storage::backend::Direction;
 use crate::stored::scan::Scan;
+use crate::stored::state::Held;
 
 /// What an error costs that is kept until sorted results begin; an estimate.
 const KEPT_ERROR: usize = 512;
@@ -53,40 +55,41 @@ enum Stage {
     },
     /// What an index has in the order asked for; then, or between, what it has not reached.
     Streaming(Box<Streaming>),
-    /// What cannot be read; then what has been sorted.
-    Sorted {
-        unreadable: vec::IntoIter<Error>,
-        positions: vec::IntoIter<Position>,
-    },
+    Sorted(Sorted),
     Ended,
 }
 
 #[derive(Debug)]
 struct Streaming {
     stream: Stream,
-    /// The first of the stream that has not been given.
-    row: Option<(Position, Row)>,
+    /// The first of the stream that has not been given, and where it stands; without a sort, that is not asked.
+    next: Option<(Option<Position>, Item)>,
     ended: bool,
-    unreadable: vec::IntoIter<Error>,
     /// What the index has not reached, sorted.
-    tail: std::iter::Peekable<vec::IntoIter<Position>>,
+    tail: Sorted,
     /// The same, in the order of ids.
     scan: Option<Scan>,
 }
 
 /// What comes next.
+#[derive(Debug)]
 enum Item {
     Row(Row),
-    Unreadable(Error),
+    Unreadable(Unread),
 }
 
 impl Rows {
     /// `usable`: the indexes there are.
     pub(crate) fn new(source: Source, spec: Spec, usable: Vec<Usable>) -> Result<Self, Error> {
-        let look = Look::new(source, spec.condition.clone());
+        let look = Look::new(source, spec.condition.clone(), spec.sort.clone());
         let (to_skip, to_give) = (spec.skip, spec.limit.unwrap_or(u64::MAX));
         let (choice, notes) = choose(&spec, usable)?;
         Ok(Self { look, spec, choice, notes, stage: Stage::Unused, to_skip, to_give })
+    }
+
+    /// The state that is read.
+    pub(crate) fn held(&self) -> &Held {
+        &self.look.source.held
     }
 
     /// Counts from now on in how many documents there is something at each path of the filter.
@@ -126,12 +129,14 @@ impl Rows {
 
     /// How many rows there are. Where an index holds those that are meant and no others, its entries are counted, and no document is read.
     ///
-    /// `all_seen`: the handle sees whatever is in the index.
-    pub(crate) fn count(mut self, all_seen: impl Fn(&Usable) -> bool) -> Result<u64, Error> {
+    /// `all_seen`: whether the handle sees, and can read, whatever is in the index.
+    pub(crate) fn count(mut self, all_seen: impl Fn(&Usable) -> Result<bool, Error>) -> Result<u64, Error> {
         let mut count = 0_u64;
-        let covers = |choice: &&Choice| choice.way.covers && all_seen(&choice.usable);
-        if let Some(choice) = self.choice.as_ref().filter(covers)
+        // Who sorts needs what is in the rows.
+        self.look.counts = self.spec.sort.is_empty();
+        if let Some(choice) = self.choice.as_ref().filter(|choice| choice.way.covers)
             && self.spec.after.is_none()
+            && all_seen(&choice.usable)?
         {
             let held = self.look.source.held.clone();
             let mut stream = Stream::new(held, choice.usable.clone(), &choice.way, Direction::Forward);
@@ -143,7 +148,7 @@ impl Rows {
                     match item {
                         Item::Row(_) => count = count.saturating_add(1),
                         Item::Unreadable(_) if self.spec.unreadable == Unreadable::Skip => {}
-                        Item::Unreadable(error) => return Err(error),
+                        Item::Unreadable(Unread { error, .. }) => return Err(error),
                     }
                 }
             }
@@ -173,7 +178,7 @@ impl Rows {
                     self.look.tally.rows += 1;
                     return Some(Ok(row));
                 }
-                Ok(Some(Item::Unreadable(error))) => match self.spec.unreadable {
+                Ok(Some(Item::Unreadable(Unread { error, .. }))) => match self.spec.unreadable {
                     Unreadable::Skip => {}
                     Unreadable::Yield => return Some(Err(error)),
                     Unreadable::Fail => {
@@ -206,17 +211,7 @@ impl Rows {
                 tail.as_mut().map_or(Ok(None), |tail| next_of(tail, &mut self.look))
             }
             Stage::Streaming(streaming) => streaming.item(&mut self.look, &self.spec),
-            Stage::Sorted { unreadable, positions } => {
-                if let Some(error) = unreadable.next() {
-                    return Ok(Some(Item::Unreadable(error)));
-                }
-                for position in positions {
-                    if let Some(row) = self.look.again(position.id)? {
-                        return Ok(Some(Item::Row(row)));
-                    }
-                }
-                Ok(None)
-            }
+            Stage::Sorted(sorted) => sorted.next(None, &self.look),
         }
     }
 
@@ -250,10 +245,9 @@ impl Rows {
         }
         let mut streaming = Streaming {
             stream,
-            row: None,
+            next: None,
             ended: false,
-            unreadable: Vec::new().into_iter(),
-            tail: Vec::new().into_iter().peekable(),
+            tail: Sorter::new(&self.spec).into_sorted(),
             scan: None,
         };
         if by_id {
@@ -265,8 +259,7 @@ impl Rows {
                     break;
                 }
             }
-            streaming.unreadable = sorter.unreadable.into_iter();
-            streaming.tail = sorter.top.into_sorted().into_iter().peekable();
+            streaming.tail = sorter.into_sorted();
         }
         Ok(Stage::Streaming(Box::new(streaming)))
     }
@@ -298,8 +291,7 @@ impl Rows {
                 more = sorter.take(item, &self.spec)?;
             }
         }
-        let positions = sorter.top.into_sorted().into_iter();
-        Ok(Stage::Sorted { unreadable: sorter.unreadable.into_iter(), positions })
+        Ok(Stage::Sorted(sorter.into_sorted()))
     }
 
     /// The ids that the index leads to, in their order; `None` where they are too many.
@@ -348,10 +340,9 @@ impl Rows {
 
 impl Streaming {
     fn item(&mut self, look: &mut Look, spec: &Spec) -> Result<Option<Item>, Error> {
-        if let Some(error) = self.unreadable.next() {
-            return Ok(Some(Item::Unreadable(error)));
-        }
-        while self.row.is_none() && !self.ended {
+        // Without a sort the cursor is an id, and so is the order.
+        let by_id = spec.sort.is_empty();
+        while self.next.is_none() && !self.ended {
             let before = self.stream.keys;
             let entry = self.stream.next()?;
             look.tally.keys += self.stream.keys - before;
@@ -359,32 +350,61 @@ impl Streaming {
                 self.ended = true;
                 break;
             };
-            // Without a sort the cursor is an id, and so is the order.
-            let by_id = spec.sort.is_empty();
             if by_id && spec.after.as_ref().is_some_and(|after| entry.id <= after.id) {
                 continue;
             }
-            match fetched(entry.id, look)? {
-                Some(Item::Row(row)) => {
-                    let position = position(&row, &spec.sort)?;
-                    if by_id || spec.after.as_ref().is_none_or(|after| position > *after) {
-                        self.row = Some((position, row));
-                    }
-                }
-                Some(unreadable) => return Ok(Some(unreadable)),
-                None => {}
+            let Some(item) = fetched(entry.id, look)? else { continue };
+            let position = match &item {
+                _ if by_id => None,
+                Item::Row(row) => Some(position(row, &spec.sort)?),
+                Item::Unreadable(unread) => unread.position.clone(),
+            };
+            let is_past = |after: &Position| position.as_ref().is_some_and(|position| position <= after);
+            if !spec.after.as_ref().is_some_and(is_past) {
+                self.next = Some((position, item));
             }
         }
-        let row = self.row.as_ref().map(|(position, _)| position);
-        while let Some(position) = self.tail.next_if(|other| row.is_none_or(|row| other < row)) {
+        let until = self.next.as_ref().and_then(|(position, _)| position.as_ref());
+        if let Some(item) = self.tail.next(until, look)? {
+            return Ok(Some(item));
+        }
+        if let Some((_, item)) = self.next.take() {
+            return Ok(Some(item));
+        }
+        self.scan.as_mut().map_or(Ok(None), |scan| next_of(scan, look))
+    }
+}
+
+/// What has been sorted: first what cannot be read and stands nowhere; then the others, each at its place.
+#[derive(Debug)]
+struct Sorted {
+    nowhere: vec::IntoIter<Unread>,
+    rows: Peekable<vec::IntoIter<Position>>,
+    unreadable: Peekable<vec::IntoIter<(Position, Unread)>>,
+}
+
+impl Sorted {
+    /// The next that stands before `until`; without that, the next.
+    fn next(&mut self, until: Option<&Position>, look: &Look) -> Result<Option<Item>, Error> {
+        if let Some(unread) = self.nowhere.next() {
+            return Ok(Some(Item::Unreadable(unread)));
+        }
+        loop {
+            let row = self.rows.peek().filter(|row| until.is_none_or(|until| *row < until));
+            let before = row.or(until);
+            if let Some((_, unread)) =
+                self.unreadable.next_if(|(position, _)| before.is_none_or(|before| position < before))
+            {
+                return Ok(Some(Item::Unreadable(unread)));
+            }
+            if row.is_none() {
+                return Ok(None);
+            }
+            let Some(position) = self.rows.next() else { return Ok(None) };
             if let Some(row) = look.again(position.id)? {
                 return Ok(Some(Item::Row(row)));
             }
         }
-        if let Some((_, row)) = self.row.take() {
-            return Ok(Some(Item::Row(row)));
-        }
-        self.scan.as_mut().map_or(Ok(None), |scan| next_of(scan, look))
     }
 }
 
@@ -394,7 +414,7 @@ fn next_of(scan: &mut Scan, look: &mut Look) -> Result<Option<Item>, Error> {
         match look.record(found.id, found.record) {
             Looked::At(row) => return Ok(Some(Item::Row(row))),
             Looked::Past => {}
-            Looked::Unreadable(error) => return Ok(Some(Item::Unreadable(error))),
+            Looked::Unreadable(unread) => return Ok(Some(Item::Unreadable(unread))),
         }
     }
     Ok(None)
@@ -412,21 +432,22 @@ fn fetched(id: DocumentId, look: &mut Look) -> Result<Option<Item>, Error> {
     Ok(match look.record(id, record) {
         Looked::At(row) => Some(Item::Row(row)),
         Looked::Past => None,
-        Looked::Unreadable(error) => Some(Item::Unreadable(error)),
+        Looked::Unreadable(unread) => Some(Item::Unreadable(unread)),
     })
 }
 
 /// Rows on their way into an order.
 struct Sorter {
     top: Top,
-    unreadable: Vec<Error>,
+    nowhere: Vec<Unread>,
+    unreadable: Vec<(Position, Unread)>,
 }
 
 impl Sorter {
     fn new(spec: &Spec) -> Self {
         let wanted = spec.limit.map(|limit| limit.saturating_add(spec.skip));
         let wanted = wanted.map(|wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
-        Self { top: Top::new(wanted, spec.sort_limit), unreadable: Vec::new() }
+        Self { top: Top::new(wanted, spec.sort_limit), nowhere: Vec::new(), unreadable: Vec::new() }
     }
 
     /// Takes one in; whether more are wanted.
@@ -441,13 +462,31 @@ impl Sorter {
                 Ok(true)
             }
             Item::Unreadable(_) if spec.unreadable == Unreadable::Skip => Ok(true),
-            // Those who go on from a cursor have been told of it before.
-            Item::Unreadable(_) if spec.unreadable == Unreadable::Yield && after.is_some() => Ok(true),
-            Item::Unreadable(error) => {
-                self.top.keep(KEPT_ERROR)?;
-                self.unreadable.push(error);
-                Ok(spec.unreadable == Unreadable::Yield)
-            }
+            Item::Unreadable(mut unread) => match unread.position.take() {
+                Some(position) => {
+                    if after.is_none_or(|after| position > *after) {
+                        self.top.keep(KEPT_ERROR)?;
+                        self.unreadable.push((position, unread));
+                    }
+                    Ok(true)
+                }
+                // Those who go on from a cursor have been told of it before.
+                None if spec.unreadable == Unreadable::Yield && after.is_some() => Ok(true),
+                None => {
+                    self.top.keep(KEPT_ERROR)?;
+                    self.nowhere.push(unread);
+                    Ok(spec.unreadable == Unreadable::Yield)
+                }
+            },
+        }
+    }
+
+    fn into_sorted(mut self) -> Sorted {
+        self.unreadable.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Sorted {
+            nowhere: self.nowhere.into_iter(),
+            rows: self.top.into_sorted().into_iter().peekable(),
+            unreadable: self.unreadable.into_iter().peekable(),
         }
     }
 }

@@ -28,12 +28,13 @@ pub(crate) struct Position {
     pub(crate) id: DocumentId,
 }
 
-/// What a query does about documents that it cannot read, because they are damaged or no steps bring them into the program's shape. It
-/// cannot know whether they are meant.
+/// What a query does about documents that it cannot read, because they are damaged or no steps bring them into the program's shape, and that may be meant. One
+/// that is not meant, because of something that the steps leave alone, is passed over like any other.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Unreadable {
-    /// Each is an `Err` among the results, which go on after it: at its place in the order of ids, and where results are sorted, before all others.
+    /// Each is an `Err` among the results, which go on after it: at its place in their order, or before all others where that place depends on what cannot
+    /// be read.
     /// Calls that give one value, such as `to_vec` and `count`, fail with the first.
     #[default]
     Yield,

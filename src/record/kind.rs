@@ -12,7 +12,7 @@ use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::evolution::context::StepContext;
 use crate::evolution::evolution::Evolution;
-use crate::evolution::history::{History, NoWay, Recorded, Relation, Way};
+use crate::evolution::history::{History, NoWay, Recorded, Relation, Stop, Way};
 use crate::evolution::notes::OpenComplement;
 use crate::evolution::plan::Plan;
 use crate::evolution::step::Step;
@@ -160,6 +160,11 @@ impl Kind {
     /// What the way from one stamp to another is like.
     pub(crate) fn way(&self, from: Stamp, to: Stamp) -> Way {
         if from == to { Way::Here } else { self.with_history(|history| history.way(from, to)) }
+    }
+
+    /// The steps on the way from one stamp to another; `None` where there is none.
+    pub(crate) fn stops(&self, from: Stamp, to: Stamp) -> Option<Vec<Stop>> {
+        self.with_history(|history| history.stops(from, to))
     }
 
     /// The steps that lead from one stamp up to another; `None` where it is not below it.

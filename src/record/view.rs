@@ -54,6 +54,26 @@ impl View {
         Ok(carried.map(|carried| Self { record, stamp, carried: Some(carried.into()) }))
     }
 
+    /// Whether the document is as `condition` says. Encodes nothing.
+    pub(crate) fn matches(
+        kind: &Kind,
+        id: &DocumentId,
+        record: &Record,
+        limits: Limits,
+        condition: &Condition,
+    ) -> Result<bool, Error> {
+        let stamp = kind.shape_of(record.header.stamp);
+        if stamp == record.header.stamp {
+            return Ok(condition.matches(Raw::new(record.body())?)?);
+        }
+        let mut matches = false;
+        kind.read_if(id, shaped(record), stamp, limits, |twig| {
+            matches = condition.matches(twig)?;
+            Ok(false)
+        })?;
+        Ok(matches)
+    }
+
     /// `record` as it is stored.
     pub(crate) fn stored(record: Record) -> Self {
         Self { stamp: record.header.stamp, record, carried: None }

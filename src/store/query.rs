@@ -19,7 +19,7 @@ use crate::filter::projection::Projection;
 use crate::filter::route::Route;
 use crate::filter::sort::{SortKey, SortKeys};
 use crate::index::impact::Impact;
-use crate::index::usable::{Seen, Usable};
+use crate::index::usable::{Seen, Usable, can_read_all};
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::query::cursor::{Cursor, Shape};
@@ -190,9 +190,13 @@ impl<T> Query<T> {
         if unsorted.sort.is_ok() && unsorted.after.is_none() {
             unsorted.sort = Ok(SortKeys::default());
         }
-        let untyped = self.collection.kind.is_none();
-        let all_seen = |usable: &Usable| untyped || usable.generation.kinds.len() == 1;
-        self.rows(&unsorted)?.count(all_seen).map_err(|error| self.named(error))
+        let rows = self.rows(&unsorted)?;
+        let held = rows.held().clone();
+        let all_seen = |usable: &Usable| {
+            let seen = self.collection.kind.is_none() || usable.generation.kinds.len() == 1;
+            Ok(seen && can_read_all(&**self.collection.inner, &held, &usable.generation, &self.seen(&held)?)?)
+        };
+        rows.count(all_seen).map_err(|error| self.named(error))
     }
 
     /// Whether there is any. Stops at the first.
@@ -262,9 +266,12 @@ impl<T> Query<T> {
         {
             return Ok(Vec::new());
         }
+        indexes.usable(&**self.collection.inner, held, self.collection.number, &self.seen(held)?)
+    }
+
+    fn seen(&self, held: &Held) -> Result<Vec<Seen>> {
         let seen = self.collection.seen(held)?;
-        let seen: Vec<_> = seen.into_iter().map(|(kind, stamp)| Seen { kind, stamp }).collect();
-        indexes.usable(&**self.collection.inner, held, self.collection.number, &seen)
+        Ok(seen.into_iter().map(|(kind, stamp)| Seen { kind, stamp }).collect())
     }
 
     fn check(&self, cursor: &Cursor, asked: &Asked, held: &Held) -> Result<()> {
@@ -434,7 +441,8 @@ impl<T> Results<T> {
         Ok(Some(Cursor { asked: asked.digest()?, shape, position: position(row, &sort)? }))
     }
 
-    /// How many documents have been left out so far because they could not be read, as [`Unreadable::Skip`] says.
+    /// How many documents have been left out so far because they could not be read, as [`Unreadable::Skip`] says. At the end of results without a limit and a cursor
+    /// that is how many may have been meant; otherwise how many of those that had to be looked at.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         match &self.state {

@@ -9,4 +9,5 @@ mod calls;
 mod generations;
 mod support;
 mod unique;
+mod unreadable;
 mod waiting;
