@@ -31,8 +31,8 @@ const DUPLICATES: u64 = 1_000;
 /// What a step has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stepped {
-    /// Further, but not to the end.
-    On(Status),
+    /// Further by so many documents, but not to the end.
+    On(Status, u64),
     /// Others have written what was read; again.
     Conflict,
     /// To the end.
@@ -50,21 +50,73 @@ pub(crate) fn can_build(context: Context<'_>, generation: &Generation) -> Result
     Ok(true)
 }
 
-/// Takes the next documents into a generation that is being built.
+/// Takes the next documents into a generation that is being built: as many as one commit may hold.
 pub(crate) fn step(context: Context<'_>, generation: &Arc<Generation>) -> Result<Stepped, Error> {
+    let mut batch = context.building.batch;
+    loop {
+        match try_step(context, generation, batch)? {
+            Tried::Done(stepped) => return Ok(stepped),
+            Tried::TooLarge { documents, .. } if documents > 1 => batch = documents / 2,
+            Tried::TooLarge { status, error, .. } => return fail(context, generation, status, error),
+        }
+    }
+}
+
+/// What has come of a step of at most so many documents.
+enum Tried {
+    Done(Stepped),
+    /// A commit may not hold what so many documents need; where the build is.
+    TooLarge {
+        documents: usize,
+        status: Status,
+        error: Error,
+    },
+}
+
+/// Ends a build that has come to a document which no commit can take in.
+fn fail(
+    context: Context<'_>,
+    generation: &Arc<Generation>,
+    status: Status,
+    error: Error,
+) -> Result<Stepped, Error> {
+    let failure = Some(error.to_string());
+    let since = context.engine.published();
+    let status = Status { state: IndexState::Failed, since, failure, ..status };
     let transaction = Arc::new(context.engine.begin());
     let held = Held::Transaction(Arc::clone(&transaction));
-    let Some(status) = status(&held, generation.number)? else { return Ok(Stepped::Done) };
-    if status.state != IndexState::Building || !generation.live.state().is_maintained() {
+    // Somebody may have put an end to it meanwhile.
+    if self::status(&held, generation.number)?.is_none_or(|now| now.state != IndexState::Building) {
         return Ok(Stepped::Done);
     }
+    let mut commit = Commit::default();
+    status.put(&mut commit, generation.number)?;
+    match finish(context, &transaction, commit) {
+        Ok(()) => {}
+        Err(StorageError::Conflict | StorageError::CheckFailed { .. }) => return Ok(Stepped::Conflict),
+        Err(error) => return Err(error.into()),
+    }
+    generation.live.built(IndexState::Failed);
+    Ok(Stepped::Done)
+}
+
+fn try_step(context: Context<'_>, generation: &Arc<Generation>, batch: usize) -> Result<Tried, Error> {
+    let transaction = Arc::new(context.engine.begin());
+    let held = Held::Transaction(Arc::clone(&transaction));
+    let done = || Ok(Tried::Done(Stepped::Done));
+    let Some(status) = status(&held, generation.number)? else { return done() };
+    if status.state != IndexState::Building || !generation.live.state().is_maintained() {
+        return done();
+    }
+    let before = status.clone();
+    let mut last = None;
     let mut step = Step { context, generation, held: held.clone(), status, commit: Commit::default() };
     let from = step.status.frontier.clone();
     let from = from.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
     let span = document::id_span(generation.collection, from, Bound::Unbounded)?;
     let mut scan = Scan::new(held, span, Direction::Forward)?;
-    let (mut taken, mut bytes) = (0, 0_usize);
-    while taken < context.building.batch && bytes < BYTES && step.commit.bytes() < BYTES {
+    let (mut taken, mut bytes) = (0_usize, 0_usize);
+    while taken < batch && bytes < BYTES && step.commit.bytes() < BYTES {
         let Some(found) = scan.next().transpose()? else {
             let failed = step.status.duplicates > 0;
             step.status.state = if failed { IndexState::Failed } else { IndexState::Readable };
@@ -72,6 +124,7 @@ pub(crate) fn step(context: Context<'_>, generation: &Arc<Generation>) -> Result
             break;
         };
         bytes = bytes.saturating_add(found.record.as_ref().map_or(0, |record| record.body().len()));
+        last = Some(found.id.clone());
         step.take(found)?;
         taken += 1;
     }
@@ -79,14 +132,22 @@ pub(crate) fn step(context: Context<'_>, generation: &Arc<Generation>) -> Result
     status.put(&mut commit, generation.number)?;
     match finish(context, &transaction, commit) {
         Ok(()) => {}
-        Err(StorageError::Conflict | StorageError::CheckFailed { .. }) => return Ok(Stepped::Conflict),
+        Err(StorageError::Conflict | StorageError::CheckFailed { .. }) => {
+            return Ok(Tried::Done(Stepped::Conflict));
+        }
+        Err(error @ StorageError::TooLarge { .. }) if taken > 0 => {
+            let error = Error::from(error);
+            let error = if let Some(id) = last { error.with_id(&id) } else { error };
+            return Ok(Tried::TooLarge { documents: taken, status: before, error });
+        }
         Err(error) => return Err(error.into()),
     }
     if status.state == IndexState::Building {
-        return Ok(Stepped::On(status));
+        let documents = status.documents.saturating_sub(before.documents);
+        return Ok(Tried::Done(Stepped::On(status, documents)));
     }
     generation.live.built(status.state);
-    Ok(Stepped::Done)
+    done()
 }
 
 fn finish(context: Context<'_>, transaction: &Transaction, changes: Commit) -> Result<(), StorageError> {
@@ -183,7 +244,7 @@ pub(crate) fn remove(
             commit.remove(key);
         }
         context.engine.commit(commit, Durability::Buffered)?;
-        return Ok(Stepped::On(Status::new(IndexState::Dropped, context.engine.published())));
+        return Ok(Stepped::On(Status::new(IndexState::Dropped, context.engine.published()), 0));
     }
     indexes.forget(context.engine, generation.number)?;
     Ok(Stepped::Done)

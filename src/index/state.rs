@@ -26,10 +26,10 @@ pub enum IndexState {
     ///
     /// Ends when it is dropped, disabled, or unmaintained.
     Readable,
-    /// The build has found documents with the same values in a unique index; it lists them. Writes keep it up and are checked as far as values are
-    /// held; queries do not use it.
+    /// The build has found documents with the same values in a unique index, and lists them; or a document that cannot be entered since
+    /// that would take more than a commit may hold, and says so. Writes keep it up and are checked as far as values are held; queries do not use it.
     ///
-    /// Ends by [`rebuild_index`](crate::Collection::rebuild_index), once the duplicates are gone, or when it is dropped.
+    /// Ends by [`rebuild_index`](crate::Collection::rebuild_index), once what was in the way is gone, or when it is dropped.
     Failed,
     /// A program has written that could not keep it up, since it lacks the steps. Nobody uses it.
     ///
@@ -95,24 +95,29 @@ pub(crate) struct Status {
     pub(crate) documents: u64,
     /// How many of them have values that another one holds.
     pub(crate) duplicates: u64,
+    /// Why the build has failed, if that is not because of duplicates. It has come as far as the frontier.
+    pub(crate) failure: Option<String>,
 }
 
 impl Status {
     pub(crate) fn new(state: IndexState, since: u64) -> Self {
-        Self { state, since, frontier: None, documents: 0, duplicates: 0 }
+        Self { state, since, frontier: None, documents: 0, duplicates: 0, failure: None }
     }
 
     /// Puts it into a commit.
     pub(crate) fn put(&self, commit: &mut Commit, generation: u32) -> Result<(), Error> {
         let frontier = self.frontier.as_ref().map(index::id_bytes).transpose()?;
         let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let json = json!({
+        let mut json = json!({
             "state": self.state.text(),
             "since": self.since,
             "frontier": frontier.map(hex),
             "documents": self.documents,
             "duplicates": self.duplicates,
         });
+        if let (Some(failure), Some(json)) = (&self.failure, json.as_object_mut()) {
+            json.insert("failure".to_owned(), failure.as_str().into());
+        }
         let key = index::state(generation);
         let sealed = entry::seal(&key, json)?;
         write::put(commit, key, sealed, 0);
@@ -142,6 +147,7 @@ impl Status {
             frontier,
             documents: json.get("documents")?.as_u64()?,
             duplicates: json.get("duplicates")?.as_u64()?,
+            failure: json.get("failure").and_then(Value::as_str).map(str::to_owned),
         })
     }
 }
@@ -159,7 +165,8 @@ mod tests {
         for (state, frontier) in
             IndexState::ALL.into_iter().zip([None, Some(7.into()), Some("a\0".into())].into_iter().cycle())
         {
-            let status = Status { frontier, documents: 3, duplicates: 1, ..Status::new(state, 9) };
+            let failure = frontier.as_ref().map(|id| format!("{id}"));
+            let status = Status { frontier, documents: 3, duplicates: 1, failure, ..Status::new(state, 9) };
             let mut commit = Commit::default();
             status.put(&mut commit, 5).unwrap();
             let value = commit.writes.values().next().unwrap().clone().unwrap();

@@ -23,21 +23,34 @@ pub(crate) struct Step {
     pub(crate) generation: Arc<Generation>,
     /// How far a build has come; `None` where that is not known.
     pub(crate) status: Option<Status>,
+    /// By how many documents it has come further, as far as that is known.
+    pub(crate) documents: u64,
 }
 
-/// Does a step of what is to be done: builds first, then removals.
+/// Does a step of what is to be done: builds first, then removals. What fails keeps nothing else from being done, and is told when that is done.
 pub(crate) fn work(context: Context<'_>, indexes: &Indexes) -> Result<Worked, Error> {
     let all = indexes.all();
-    for generation in all.iter().filter(|generation| generation.live.state() == IndexState::Building) {
-        if can_build(context, generation)? {
-            return build(context, indexes, generation).map(Worked::Step);
+    let of = |state| all.iter().filter(move |generation| generation.live.state() == state);
+    let mut failed = None;
+    for generation in of(IndexState::Building) {
+        let built = can_build(context, generation)
+            .and_then(|can| can.then(|| build(context, indexes, generation)).transpose());
+        match built {
+            Ok(Some(step)) => return Ok(Worked::Step(step)),
+            Ok(None) => {}
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
-    let Some(dropped) = all.iter().find(|generation| generation.live.state() == IndexState::Dropped) else {
-        return Ok(Worked::Idle);
-    };
-    remove(context, indexes, dropped)?;
-    Ok(Worked::Step(Step { generation: Arc::clone(dropped), status: None }))
+    for generation in of(IndexState::Dropped) {
+        match remove(context, indexes, generation) {
+            Ok(_) => {
+                let generation = Arc::clone(generation);
+                return Ok(Worked::Step(Step { generation, status: None, documents: 0 }));
+            }
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(Worked::Idle), Err)
 }
 
 /// Does a step of a build.
@@ -46,15 +59,15 @@ pub(crate) fn build(
     indexes: &Indexes,
     generation: &Arc<Generation>,
 ) -> Result<Step, Error> {
-    let status = match step(context, generation)? {
-        Stepped::On(status) => Some(status),
-        Stepped::Conflict => None,
+    let (status, documents) = match step(context, generation)? {
+        Stepped::On(status, documents) => (Some(status), documents),
+        Stepped::Conflict => (None, 0),
         Stepped::Done => {
             if generation.live.state() == IndexState::Readable {
                 drop_replaced(context, indexes, generation)?;
             }
-            None
+            (None, 0)
         }
     };
-    Ok(Step { generation: Arc::clone(generation), status })
+    Ok(Step { generation: Arc::clone(generation), status, documents })
 }

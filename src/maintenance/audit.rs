@@ -115,7 +115,8 @@ impl<'a> Audit<'a> {
                 continue;
             }
             let passed = match &audited.status {
-                Status { state: IndexState::Building, frontier, .. } => {
+                Status { state: IndexState::Building, frontier, .. }
+                | Status { failure: Some(_), frontier, .. } => {
                     frontier.as_ref().is_some_and(|frontier| id <= frontier)
                 }
                 _ => true,

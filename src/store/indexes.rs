@@ -66,6 +66,8 @@ pub struct IndexInfo {
     pub duplicates: u64,
     /// and the first of them.
     pub duplicate_ids: Vec<DocumentId>,
+    /// Why the build has failed, if not because of duplicates: the document it came to, and what was wrong with it.
+    pub failure: Option<String>,
 }
 
 /// What a new evolution of a kind means for an index; see [`Store::impact`].
@@ -263,6 +265,7 @@ impl<T> Collection<T> {
                 of_documents,
                 duplicates: status.duplicates,
                 duplicate_ids,
+                failure: status.failure,
             });
         }
         Ok(infos)
@@ -461,7 +464,7 @@ impl Store {
         inner.insiders.check_outside()?;
         Ok(match work(inner.context(), &inner.indexes)? {
             Worked::Idle => None,
-            Worked::Step(Step { generation, status }) => Some(BuildProgress {
+            Worked::Step(Step { generation, status, .. }) => Some(BuildProgress {
                 name: generation.name.to_string(),
                 generation: generation.number,
                 state: generation.live.state(),

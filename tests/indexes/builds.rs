@@ -114,3 +114,85 @@ fn what_a_snapshot_has_is_not_what_was_built_after_it() {
     assert_eq!(state(&begun.on(&things), "n"), Some(IndexState::Building));
     assert_eq!(state(&things, "n"), Some(IndexState::Readable));
 }
+
+/// The story: a step of a build that took more than a commit may hold failed, was done again, and failed; and no other build began.
+#[test]
+fn a_build_takes_no_more_than_a_commit_may_hold() {
+    let store = Store::builder().background(false).index_at_once(0).commit_limit(4 << 10).memory().unwrap();
+    let things = store.documents("things").unwrap();
+    for n in 0..200 {
+        things.insert_with_id(n, &json!({"n": format!("{n:0100}"), "m": n})).unwrap();
+    }
+    things.create_index(&Index::on("n")).unwrap();
+    things.create_index(&Index::on("m")).unwrap();
+    let mut steps = 0;
+    while store.step().unwrap().is_some() {
+        steps += 1;
+        check(&store);
+    }
+    assert!(steps > 10, "{steps}");
+    assert_eq!(state(&things, "n"), Some(IndexState::Readable));
+    assert_eq!(state(&things, "m"), Some(IndexState::Readable));
+    check(&store);
+}
+
+#[test]
+fn a_document_that_no_commit_can_index_ends_its_build_and_stops_no_other() {
+    let store = Store::builder().background(false).index_at_once(0).commit_limit(12 << 10).memory().unwrap();
+    let things = store.documents("things").unwrap();
+    for n in 0..20 {
+        let words: Vec<_> = (0..if n == 7 { 400 } else { 1 }).map(|word| format!("{word:016}")).collect();
+        things.insert_with_id(n, &json!({"words": words, "m": n})).unwrap();
+    }
+    things.create_index(&Index::on("words")).unwrap();
+    things.create_index(&Index::on("m")).unwrap();
+    store.run().unwrap();
+    assert_eq!(state(&things, "m"), Some(IndexState::Readable));
+    let failed = index(&things, "words").unwrap();
+    assert_eq!((failed.state, failed.documents, failed.duplicates), (IndexState::Failed, 7, 0));
+    let failure = failed.failure.unwrap();
+    assert!(failure.contains("id 7") && failure.contains("12288"), "{failure}");
+    check(&store);
+    // Queries go without it, and writes keep up what there is of it.
+    assert_eq!(things.find(json!({"words": "0000000000000300"})).count().unwrap(), 1);
+    things.insert_with_id(20, &json!({"words": ["a"], "m": 20})).unwrap();
+    things.update(3, |three| three["words"] = json!(["b"])).unwrap();
+    check(&store);
+    things.delete(7).unwrap_err();
+    things.rebuild_index("words").unwrap();
+    store.run().unwrap();
+    assert_eq!(state(&things, "words"), Some(IndexState::Failed), "it is still there");
+    things.disable_index("words").unwrap();
+    things.delete(7).unwrap();
+    things.rebuild_index("words").unwrap();
+    store.run().unwrap();
+    let mended = index(&things, "words").unwrap();
+    assert_eq!((mended.state, mended.failure), (IndexState::Readable, None));
+    assert_eq!(things.index_entries("words").unwrap(), 20);
+    check(&store);
+}
+
+/// However many documents a step may take.
+#[test]
+fn what_a_step_holds_is_bounded_by_bytes_and_not_by_documents() {
+    let store = Store::builder().background(false).index_at_once(0).build_batch(10_000).memory().unwrap();
+    let things = store.documents("things").unwrap();
+    let long = "x".repeat(900);
+    let words: Vec<_> = (0..100).map(|n| format!("{n:03}{long}")).collect();
+    for n in 0..60 {
+        things.insert_with_id(n, &json!({"words": words})).unwrap();
+    }
+    things.create_index(&Index::on("words")).unwrap();
+    let before = store.stats().unwrap().keys;
+    let mut most = 0;
+    let mut last = before;
+    while store.step().unwrap().is_some() {
+        let keys = store.stats().unwrap().keys;
+        most = most.max(keys - last);
+        last = keys;
+    }
+    // 128 KiB, and what one document has beyond.
+    assert!(most <= 300, "{most} keys of 900 bytes in one step");
+    assert_eq!(things.index_entries("words").unwrap(), 6_000);
+    check(&store);
+}
