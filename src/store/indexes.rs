@@ -102,7 +102,12 @@ impl Inner {
     /// The program has declared `kind`: takes the indexes along that were made by calls.
     pub(crate) fn adopt_indexes(&self, kind: &Kind) -> Result<()> {
         let adopted = adopt(self.context(), &self.indexes, kind)?;
-        adopted.iter().try_for_each(|generation| self.begin_build(generation))
+        adopted.iter().try_for_each(|generation| self.begin_build(generation))?;
+        // Some that could not be built before may wait for just this kind.
+        if self.indexes.all().iter().any(|generation| generation.live.state() == IndexState::Building) {
+            self.worker.wake();
+        }
+        Ok(())
     }
 
     /// Builds it at once if that is quick, or else begins to.

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pivotdb::{ErrorKind, Index, IndexState, Store};
-use serde_json::json;
+use pivotdb::{ErrorKind, Evolution, Index, IndexState, Op, Store};
+use serde_json::{Value, json};
 
-use crate::support::{check, fill, index, state, things};
+use crate::support::{Medium, check, fill, index, state, things};
 
 #[test]
 fn a_small_collection_is_indexed_at_once() {
@@ -195,4 +195,25 @@ fn what_a_step_holds_is_bounded_by_bytes_and_not_by_documents() {
     assert!(most <= 300, "{most} keys of 900 bytes in one step");
     assert_eq!(things.index_entries("words").unwrap(), 6_000);
     check(&store);
+}
+
+/// The thread has found nothing that it could do, since the program had not declared the kind yet; and nobody woke it.
+#[test]
+fn a_build_goes_on_in_a_program_that_declares_its_steps_after_it_has_opened_the_store() {
+    let medium = Medium::new();
+    let steps = Evolution::new().step("s", Op::add("more", 1));
+    let (store, things) = medium.things(&steps);
+    fill(&things, 1000);
+    things.create_index(&Index::on("n")).unwrap();
+    store.step().unwrap();
+    store.close().unwrap();
+    let store = medium.open_with_thread();
+    thread::sleep(Duration::from_millis(300));
+    let things = store.collection_with::<Value>("things", "thing", &steps).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while state(&things, "n") != Some(IndexState::Readable) {
+        assert!(Instant::now() < deadline, "the build does not go on");
+        thread::sleep(Duration::from_millis(5));
+    }
+    store.close().unwrap();
 }

@@ -19,6 +19,11 @@ impl Medium {
         Store::builder().background(false).open_backend(self.0.clone()).unwrap()
     }
 
+    /// With one.
+    pub(crate) fn open_with_thread(&self) -> Store {
+        Store::builder().open_backend(self.0.clone()).unwrap()
+    }
+
     /// The first key that begins so.
     pub(crate) fn first(&self, prefix: [u8; 2]) -> (Bytes, Bytes) {
         let range = KeyRange { start: prefix.to_vec(), end: None };
