@@ -52,7 +52,7 @@ pub(crate) fn can_build(context: Context<'_>, generation: &Generation) -> Result
 
 /// Takes the next documents into a generation that is being built: as many as one commit may hold.
 pub(crate) fn step(context: Context<'_>, generation: &Arc<Generation>) -> Result<Stepped, Error> {
-    let mut batch = context.building.batch;
+    let mut batch = context.building.throttle.batch(context.building.batch);
     loop {
         match try_step(context, generation, batch)? {
             Tried::Done(stepped) => return Ok(stepped),

@@ -16,6 +16,7 @@ use crate::error::kind::ErrorKind;
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live};
 use crate::index::state::{IndexState, Status};
+use crate::index::throttle::Throttle;
 use crate::record::kind::Kind;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
@@ -47,11 +48,13 @@ pub(crate) struct Building {
     pub(crate) at_once: u64,
     /// Documents of one commit.
     pub(crate) batch: usize,
+    /// How much of its time the thread that does it works.
+    pub(crate) throttle: Throttle,
 }
 
 impl Default for Building {
     fn default() -> Self {
-        Self { at_once: 500, batch: 64 }
+        Self { at_once: 500, batch: 64, throttle: Throttle::default() }
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod impact;
 pub(crate) mod indexes;
 pub(crate) mod source;
 pub(crate) mod state;
+pub(crate) mod throttle;
 pub(crate) mod upkeep;
 pub(crate) mod usable;
 pub(crate) mod work;

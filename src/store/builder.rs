@@ -12,6 +12,7 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
 use crate::index::indexes::{Building, Indexes};
+use crate::index::throttle::Throttle;
 use crate::record::kind::Declaration;
 use crate::storage::backend::{Backend, Direction, KeyRange, PageLimit};
 use crate::storage::commit::commit::Durability;
@@ -28,6 +29,7 @@ use crate::storage::disk::options::DiskOptions;
 use crate::storage::memory::MemoryBackend;
 use crate::store::core::Core;
 use crate::store::inner::Inner;
+use crate::store::progress::{BuildProgress, Watcher};
 use crate::store::registry::Registry;
 use crate::store::session::Insiders;
 use crate::store::store::Store;
@@ -56,6 +58,7 @@ pub struct Builder {
     accept_loss: bool,
     foreground: bool,
     building: Building,
+    watcher: Watcher,
     kinds: Vec<Registered>,
     #[cfg(any(feature = "sled", feature = "redb"))]
     disk: DiskOptions,
@@ -167,6 +170,45 @@ impl Builder {
     /// So many documents are taken into an index in one commit of its build. Fewer disturb those who write less, and take longer in all. Default: 64.
     pub fn build_batch(mut self, documents: usize) -> Self {
         self.building.batch = documents.max(1);
+        self
+    }
+
+    /// How much the thread that builds indexes works. [`Store::run`] and [`Store::step`] do not listen to this: whoever calls them decides when. A build is ended by
+    /// [`drop_index`](crate::Collection::drop_index) or [`disable_index`](crate::Collection::disable_index), and interrupted by closing the store; it does
+    /// not wait for its rest to be over. Default: half of the time, [`Throttle::Share`]`(50)`.
+    ///
+    /// ```
+    /// use pivotdb::{Store, Throttle};
+    ///
+    /// let store = Store::builder().build_throttle(Throttle::DocumentsPerSecond(10_000)).memory()?;
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    pub fn build_throttle(mut self, throttle: Throttle) -> Self {
+        self.building.throttle = throttle;
+        self
+    }
+
+    /// Calls `watcher` after each step that the thread which builds indexes has done, on that thread, which waits for it. It may use the store, but not wait for
+    /// the build. A panic of it is passed over. Builds by [`Store::run_with`] have a callback of their own.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use pivotdb::{Index, IndexState, Store};
+    /// use serde_json::json;
+    ///
+    /// let (sender, progress) = mpsc::channel();
+    /// let watcher = move |progress| drop(sender.send(progress));
+    /// let store = Store::builder().index_at_once(0).on_build_progress(watcher).memory()?;
+    /// let things = store.documents("things")?;
+    /// things.insert_many((0..100).map(|n| json!({"n": n})))?;
+    /// things.create_index(&Index::on("n"))?;
+    /// let last = progress.iter().find(|progress| progress.state == IndexState::Readable).unwrap();
+    /// assert_eq!((last.name.as_str(), last.of_documents), ("n", 100));
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    pub fn on_build_progress(mut self, watcher: impl Fn(BuildProgress) + Send + Sync + 'static) -> Self {
+        self.watcher = Watcher::new(watcher);
         self
     }
 
@@ -298,6 +340,9 @@ impl Builder {
         if self.options.commit_bytes == 0 {
             return refuse("commit_limit", 1, usize::MAX);
         }
+        if !self.building.throttle.is_sound() {
+            return refuse("build_throttle", 1, 100);
+        }
         if self.options.sync_deadline.is_zero() {
             return refuse("sync_deadline", 1, usize::MAX);
         }
@@ -325,6 +370,7 @@ impl Builder {
             insiders: Insiders::default(),
             discarding: Mutex::default(),
             building: self.building,
+            watcher: self.watcher,
             limits,
             commit_limit,
             durability,

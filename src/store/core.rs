@@ -5,12 +5,17 @@ use std::sync::{Arc, Mutex};
 use crate::catalog::catalog::Catalog;
 use crate::encoding::body::limits::Limits;
 use crate::error::error::Error;
+use crate::index::generation::Generation;
 use crate::index::indexes::{Building, Context, Indexes, Kinds};
+use crate::index::work::Step;
 use crate::record::kind::Kind;
 use crate::storage::commit::commit::Durability;
 use crate::storage::commit::engine::Engine;
+use crate::store::history::counters;
+use crate::store::progress::{BuildProgress, Watcher};
 use crate::store::registry::Registry;
 use crate::store::session::Insiders;
+use crate::stored::state::Held;
 
 /// A store, but for the thread that works for it.
 #[derive(Debug)]
@@ -25,6 +30,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     /// How indexes are built.
     pub(crate) building: Building,
+    pub(crate) watcher: Watcher,
     /// The largest commit, in bytes.
     pub(crate) commit_limit: usize,
     pub(crate) durability: Durability,
@@ -35,6 +41,30 @@ impl Core {
     /// What indexes work with.
     pub(crate) fn context(&self) -> Context<'_> {
         Context { engine: &self.engine, kinds: self, limits: self.limits, building: self.building }
+    }
+
+    /// After a step.
+    pub(crate) fn progress(&self, step: &Step) -> Result<BuildProgress, Error> {
+        let Step { generation, status, .. } = step;
+        Ok(BuildProgress {
+            name: generation.name.to_string(),
+            generation: generation.number,
+            state: generation.live.state(),
+            documents: status.as_ref().map(|status| status.documents),
+            of_documents: self.covered(generation)?,
+        })
+    }
+
+    /// How many documents of the kinds that a generation covers its collection has now.
+    pub(crate) fn covered(&self, generation: &Generation) -> Result<u64, Error> {
+        let held = Held::Snapshot(Arc::new(self.engine.snapshot()));
+        let mut documents = 0_u64;
+        for (key, value) in counters(&held, generation.collection)? {
+            if generation.kinds.contains_key(&self.kind(key.kind)?.number()) {
+                documents = documents.saturating_add(value);
+            }
+        }
+        Ok(documents)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::encoding::key::census::{self, CensusKey};
 use crate::encoding::key::index::{self as key, Mark};
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
@@ -21,9 +20,9 @@ use crate::index::state::{IndexState, Status};
 use crate::index::work::{Step, Worked, build, work};
 use crate::model::id::DocumentId;
 use crate::record::kind::{Declaration, Kind};
-use crate::storage::commit::group::decode_counter;
 use crate::store::collection::Collection;
 use crate::store::inner::Inner;
+use crate::store::progress::BuildProgress;
 use crate::store::store::Store;
 use crate::stored::entries::Entries;
 use crate::stored::state::Held;
@@ -84,20 +83,6 @@ pub struct IndexImpact {
     pub impact: Impact,
 }
 
-/// How far a build has come; see [`Store::run_with`].
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildProgress {
-    /// What the index is called.
-    pub name: String,
-    /// Of which generation.
-    pub generation: u32,
-    /// Its state after the step.
-    pub state: IndexState,
-    /// How many documents the build has come past, where that is known.
-    pub documents: Option<u64>,
-}
-
 impl Inner {
     /// The program has declared `kind`: takes the indexes along that were made by calls.
     pub(crate) fn adopt_indexes(&self, kind: &Kind) -> Result<()> {
@@ -113,13 +98,7 @@ impl Inner {
     /// Builds it at once if that is quick, or else begins to.
     fn begin_build(&self, generation: &Arc<Generation>) -> Result<()> {
         if generation.live.state() == IndexState::Building && can_build(self.context(), generation)? {
-            let held = Held::Snapshot(Arc::new(self.engine.snapshot()));
-            let (mut steps, mut documents) = (0, 0);
-            for (key, value) in census_of(&held, generation.collection)? {
-                if generation.kinds.contains_key(&self.kind(key.kind)?.number()) {
-                    documents += value;
-                }
-            }
+            let (mut steps, documents) = (0, self.covered(generation)?);
             // Others may write, and a build that is disturbed goes on in the background.
             while documents <= self.building.at_once
                 && generation.live.state() == IndexState::Building
@@ -132,16 +111,6 @@ impl Inner {
         self.worker.wake();
         Ok(())
     }
-}
-
-/// The census of a collection.
-fn census_of(held: &Held, collection: u32) -> Result<Vec<(CensusKey, u64)>> {
-    let mut counters = Entries::within(held, census::collection_span(collection));
-    let mut counted = Vec::new();
-    while let Some((key, value)) = counters.next()? {
-        counted.push((CensusKey::parse(&key)?, u64::try_from(decode_counter(&value)).unwrap_or(0)));
-    }
-    Ok(counted)
 }
 
 impl<T> Collection<T> {
@@ -467,15 +436,10 @@ impl Store {
     pub fn step(&self) -> Result<Option<BuildProgress>> {
         let inner = self.inner();
         inner.insiders.check_outside()?;
-        Ok(match work(inner.context(), &inner.indexes)? {
-            Worked::Idle => None,
-            Worked::Step(Step { generation, status, .. }) => Some(BuildProgress {
-                name: generation.name.to_string(),
-                generation: generation.number,
-                state: generation.live.state(),
-                documents: status.map(|status| status.documents),
-            }),
-        })
+        match work(inner.context(), &inner.indexes)? {
+            Worked::Idle => Ok(None),
+            Worked::Step(step) => inner.progress(&step).map(Some),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod indexes;
 pub(crate) mod inner;
 pub(crate) mod inserts;
 pub(crate) mod load;
+pub(crate) mod progress;
 pub(crate) mod query;
 pub(crate) mod range;
 pub(crate) mod read;

@@ -9,8 +9,6 @@ use crate::store::core::Core;
 
 /// After a failure it waits so long before it tries again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// The longest pause between two steps.
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Builds and removes indexes. Its thread starts when there is something to do for the first time, and ends with the store.
 #[derive(Debug)]
@@ -126,10 +124,18 @@ fn run(core: &Core, signal: &Signal) {
         }
         loop {
             let begun = Instant::now();
-            // As long as a step took, others have the store to themselves.
             let pause = match work(core.context(), &core.indexes) {
                 Ok(Worked::Idle) => break,
-                Ok(Worked::Step(_)) => begun.elapsed().min(LONGEST_PAUSE),
+                Ok(Worked::Step(step)) => {
+                    // So long others have the store to themselves.
+                    let pause = core.building.throttle.rest(begun.elapsed(), step.documents);
+                    if core.watcher.is_some()
+                        && let Ok(progress) = core.progress(&step)
+                    {
+                        core.watcher.tell(progress);
+                    }
+                    pause
+                }
                 Err(_) => AFTER_FAILURE,
             };
             let state = signal.state();

@@ -1,10 +1,11 @@
 //! Building: resumable, cancellable, in the background.
 
 use std::ops::ControlFlow;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pivotdb::{ErrorKind, Evolution, Index, IndexState, Op, Store};
+use pivotdb::{ErrorKind, Evolution, Index, IndexState, Op, Store, Throttle};
 use serde_json::{Value, json};
 
 use crate::support::{Medium, check, fill, index, state, things};
@@ -195,6 +196,59 @@ fn what_a_step_holds_is_bounded_by_bytes_and_not_by_documents() {
     assert!(most <= 300, "{most} keys of 900 bytes in one step");
     assert_eq!(things.index_entries("words").unwrap(), 6_000);
     check(&store);
+}
+
+#[test]
+fn a_build_is_as_slow_as_it_is_told_to_be_and_ends_at_once() {
+    let (sender, progress) = mpsc::channel();
+    let store = Store::builder()
+        .index_at_once(0)
+        .build_batch(50)
+        .build_throttle(Throttle::DocumentsPerSecond(500))
+        .on_build_progress(move |progress| {
+            sender.send(progress).unwrap();
+            panic!("of the user's");
+        })
+        .memory()
+        .unwrap();
+    let things = store.documents("things").unwrap();
+    fill(&things, 450);
+    let begun = Instant::now();
+    things.create_index(&Index::on("n")).unwrap();
+    let mut seen = Vec::new();
+    for progress in &progress {
+        seen.extend(progress.documents);
+        assert_eq!((progress.name.as_str(), progress.of_documents), ("n", 450));
+        if progress.state == IndexState::Readable {
+            break;
+        }
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(800), "{:?}", begun.elapsed());
+    assert_eq!(seen, (1..=9).map(|step| step * 50).collect::<Vec<_>>());
+    // While it rests.
+    let slow =
+        Store::builder().index_at_once(0).build_throttle(Throttle::DocumentsPerSecond(1)).memory().unwrap();
+    let things = slow.documents("things").unwrap();
+    fill(&things, 450);
+    things.create_index(&Index::on("n")).unwrap();
+    while index(&things, "n").unwrap().documents == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let begun = Instant::now();
+    assert!(things.drop_index("n").unwrap());
+    slow.close().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_throttle_that_lets_nothing_through_is_refused() {
+    for throttle in [Throttle::Share(0), Throttle::Share(101), Throttle::DocumentsPerSecond(0)] {
+        let error = Store::builder().build_throttle(throttle).memory().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.context().detail("option")),
+            (ErrorKind::InvalidOption, Some("build_throttle"))
+        );
+    }
 }
 
 /// The thread has found nothing that it could do, since the program had not declared the kind yet; and nobody woke it.
