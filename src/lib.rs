@@ -143,7 +143,7 @@ pub use crate::model::revision::Revision;
 pub use crate::model::stamp::{Fingerprint, Stamp};
 pub use crate::model::time::Timestamp;
 pub use crate::query::cursor::Cursor;
-pub use crate::query::explanation::{Explanation, UsedIndex};
+pub use crate::query::explanation::{ConsideredIndex, Explanation, UsedIndex};
 pub use crate::query::spec::Unreadable;
 pub use crate::storage::commit::commit::Durability;
 pub use crate::store::builder::Builder;

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::index::impact::Impact;
+use crate::index::state::IndexState;
+
 /// What a query does, and what that has cost; made by [`Query::explain`](crate::Query::explain). Its text is for people, and may change with any release.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub struct Explanation {
     pub plan: String,
     /// The index, its generation, and the state of that, where one is used.
     pub index: Option<UsedIndex>,
+    /// Every index of the collection, and what the steps since it was made mean for it.
+    pub indexes: Vec<ConsideredIndex>,
     /// Whether the results have been sorted in memory.
     pub sorted: bool,
     /// Why indexes that there are have not been used, and what else is worth knowing.
@@ -45,6 +50,54 @@ pub struct UsedIndex {
     pub state: String,
 }
 
+/// An index that a query has used, or has not.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsideredIndex {
+    /// Its name.
+    pub name: String,
+    /// The number of its generation.
+    pub generation: u32,
+    /// The state of the generation.
+    pub state: IndexState,
+    /// Whether the query has used it. If not, the notes of the explanation say why, unless the steps do.
+    pub used: bool,
+    /// What the steps mean for it that lead from the shape in which it was made to the one in which the query sees documents; `None` where none lead there:
+    /// it was made by a newer program, or one on another branch.
+    pub impact: Option<Impact>,
+}
+
+impl ConsideredIndex {
+    fn to_json(&self) -> Value {
+        let impact = match &self.impact {
+            None => Value::Null,
+            Some(Impact::Untouched) => json!("untouched"),
+            Some(Impact::Renamed { paths }) => {
+                json!({"renamed": paths.iter().map(ToString::to_string).collect::<Vec<_>>()})
+            }
+            Some(Impact::Rebuild { step }) => json!({"rebuild": step}),
+        };
+        let (name, generation, state) = (&self.name, self.generation, self.state.to_string());
+        json!({"name": name, "generation": generation, "state": state, "used": self.used, "impact": impact})
+    }
+}
+
+impl fmt::Display for ConsideredIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used = if self.used { "used" } else { "not used" };
+        write!(f, "index {:?}, generation {}, {}, {used}: ", self.name, self.generation, self.state)?;
+        match &self.impact {
+            None => f.write_str("made for a newer program, or on another branch"),
+            Some(Impact::Untouched) => f.write_str("no step has touched its paths"),
+            Some(Impact::Renamed { paths }) => {
+                f.write_str("steps have renamed its paths, to")?;
+                paths.iter().try_for_each(|path| write!(f, " {:?}", path.to_string()))
+            }
+            Some(Impact::Rebuild { step }) => write!(f, "the step {step:?} has it built anew"),
+        }
+    }
+}
+
 impl Explanation {
     /// The same as JSON.
     #[must_use]
@@ -58,6 +111,7 @@ impl Explanation {
         json!({
             "plan": self.plan,
             "index": index,
+            "indexes": self.indexes.iter().map(ConsideredIndex::to_json).collect::<Vec<_>>(),
             "sorted": self.sorted,
             "notes": self.notes,
             "keys_examined": self.keys_examined,
@@ -89,6 +143,7 @@ impl fmt::Display for Explanation {
         for (path, count) in &self.paths {
             writeln!(f, "path {path:?}: seen in {count} documents")?;
         }
+        self.indexes.iter().try_for_each(|index| writeln!(f, "{index}"))?;
         self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
     }
 }

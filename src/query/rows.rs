@@ -110,6 +110,7 @@ impl Rows {
         Explanation {
             plan: self.choice.as_ref().map_or_else(|| "scan".to_owned(), Choice::plan),
             index: self.choice.as_ref().map(Choice::used),
+            indexes: Vec::new(),
             sorted: !self.spec.sort.is_empty() && !in_order,
             keys_examined: tally.keys,
             documents_examined: tally.documents,

@@ -19,6 +19,7 @@ use crate::index::indexes::{Kinds as _, status};
 use crate::index::state::{IndexState, Status};
 use crate::index::work::{Step, Worked, build, work};
 use crate::model::id::DocumentId;
+use crate::query::explanation::ConsideredIndex;
 use crate::record::kind::{Declaration, Kind};
 use crate::store::collection::Collection;
 use crate::store::inner::Inner;
@@ -296,6 +297,19 @@ impl<T> Collection<T> {
         self.inner.begin_build(&generation)
     }
 
+    /// What the steps since they were made mean for the generations of the collection, of which a query has used one, or none.
+    pub(crate) fn considered(&self, used: Option<u32>) -> Vec<ConsideredIndex> {
+        let of = self.inner.indexes.of(self.number).into_iter();
+        let considered = of.map(|generation| ConsideredIndex {
+            name: generation.name.to_string(),
+            generation: generation.number,
+            state: generation.live.state(),
+            used: used == Some(generation.number),
+            impact: impact_since(&self.inner, &generation),
+        });
+        considered.collect()
+    }
+
     /// How many documents of the kinds that a generation covers the collection has.
     fn covered(&self, held: &Held, generation: &Generation) -> Result<u64> {
         let census = self.census_of(held)?;
@@ -340,6 +354,25 @@ fn shape_paths(inner: &Inner, generation: &Generation) -> Option<Vec<Path>> {
         paths.get_or_insert_with(|| shape.paths());
     }
     paths
+}
+
+/// What the steps mean for a generation that lead from where it was made to where this program is, of the kind for which they mean most.
+fn impact_since(inner: &Inner, generation: &Generation) -> Option<Impact> {
+    let mut most = Impact::Untouched;
+    for (number, shapes) in &generation.kinds {
+        let kind = inner.kind(*number).ok()?;
+        if !kind.is_declared() {
+            continue;
+        }
+        let made = shapes.first()?;
+        let steps = kind.ascent(made.stamp, kind.current())?;
+        match (generation.definition.impact(&made.paths(), &steps), &most) {
+            (rebuild @ Impact::Rebuild { .. }, _) => return Some(rebuild),
+            (renamed @ Impact::Renamed { .. }, Impact::Untouched) => most = renamed,
+            _ => {}
+        }
+    }
+    Some(most)
 }
 
 impl Store {

@@ -222,7 +222,9 @@ impl<T> Query<T> {
         while let Some(row) = rows.next() {
             row.map_err(|error| self.named(error))?;
         }
-        Ok(rows.explanation(begun.elapsed()))
+        let explained = rows.explanation(begun.elapsed());
+        let used = explained.index.as_ref().map(|index| index.generation);
+        Ok(Explanation { indexes: self.collection.considered(used), ..explained })
     }
 
     fn sort_by(mut self, path: impl ToPath, descending: bool) -> Self {

@@ -6,6 +6,7 @@
 mod audit;
 mod builds;
 mod calls;
+mod explained;
 mod generations;
 mod support;
 mod unique;
