@@ -236,6 +236,11 @@ impl Catalog {
         family.into_iter().collect()
     }
 
+    /// The numbers of names that a kind is recorded to have had besides.
+    pub(crate) fn aliases(&self, kind: u32) -> Vec<u32> {
+        self.state().aliases.get(&kind).into_iter().flatten().copied().collect()
+    }
+
     /// Records that a kind has had other names, so that programs which know it by one of those find its documents.
     pub(crate) fn add_aliases(&self, engine: &Engine, name: &str, aliases: &[u32]) -> Result<(), Error> {
         let kind = self.kind(engine, name)?;

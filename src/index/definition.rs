@@ -282,6 +282,11 @@ impl Definition {
         })
     }
 
+    /// Whether it has as many components as it may have.
+    pub(crate) fn is_sound(&self) -> bool {
+        (1..=MAX_COMPONENTS).contains(&self.components.len())
+    }
+
     /// The paths of the components.
     pub(crate) fn paths(&self) -> Vec<Path> {
         self.components.iter().map(|component| component.path.clone()).collect()

@@ -12,6 +12,7 @@ use crate::filter::route::Route;
 use crate::index::definition::{Definition, Index};
 use crate::index::flags::{Flags, SharedFlags};
 use crate::index::state::IndexState;
+use crate::model::name;
 use crate::model::stamp::{Fingerprint, Stamp};
 use crate::value::path::Path;
 
@@ -182,6 +183,35 @@ impl Generation {
             "kinds": kinds.collect::<Vec<_>>(),
             "created": self.created,
         })
+    }
+
+    /// As an export has it: with the names of kinds, and without the number of the collection. `None` where a name is not known.
+    pub(crate) fn to_named_json(&self, name: impl Fn(u32) -> Option<String>) -> Option<Value> {
+        let mut json = self.to_json();
+        for kind in json.get_mut("kinds")?.as_array_mut()? {
+            let kind = kind.get_mut("kind")?;
+            *kind = name(kind.as_u64()?.try_into().ok()?)?.into();
+        }
+        json.as_object_mut()?.remove("collection");
+        Some(json)
+    }
+
+    /// What [`to_named_json`](Self::to_named_json) gave, for a collection of this number; `None` where it is malformed, or there is no such kind.
+    pub(crate) fn from_named_json(
+        number: u32,
+        collection: u32,
+        json: &Value,
+        kind: impl Fn(&str) -> Option<u32>,
+    ) -> Option<Self> {
+        let mut json = json.clone();
+        for named in json.get_mut("kinds")?.as_array_mut()? {
+            let named = named.get_mut("kind")?;
+            *named = kind(named.as_str()?)?.into();
+        }
+        json.as_object_mut()?.insert("collection".to_owned(), collection.into());
+        let generation = Self::read(number, &json, Live::new(IndexState::Building, Flags::default()))?;
+        let unnamed = generation.kinds.is_empty() || name::flaw(&generation.name).is_some();
+        (!unnamed && generation.created && generation.definition.is_sound()).then_some(generation)
     }
 
     /// What [`to_json`](Self::to_json) gave.

@@ -16,12 +16,14 @@ use crate::encoding::text::error::PrintError;
 use crate::encoding::text::print::print;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
+use crate::index::state::IndexState;
 use crate::maintenance::full;
 use crate::maintenance::progress::{Progress, Reporter, Turn};
 use crate::model::id::DocumentId;
 use crate::record::view::View;
 use crate::storage::backend::Direction;
 use crate::store::collection::Collection;
+use crate::store::inner::Inner;
 use crate::store::store::Store;
 use crate::stored::entries::Entries;
 use crate::stored::record::Record;
@@ -136,7 +138,7 @@ impl<'a> Export<'a> {
                 let inner = store.inner();
                 inner.insiders.check_outside()?;
                 let held = Held::Snapshot(Arc::new(inner.engine.snapshot()));
-                let names = Names::of_store(&held)?;
+                let names = Names::of_store(&held, inner)?;
                 writer.full(&names, Scan::new(held, Space::Documents.span(), Direction::Forward)?)?;
             }
         }
@@ -182,6 +184,10 @@ impl<W: Write> Writer<'_, W> {
             });
             self.document(written, &mut line)?;
         }
+        // Behind the documents, so that no value that must be unique keeps one out.
+        for (collection, generation) in &names.indexes {
+            self.put(|line| full::write_index(line, collection, generation))?;
+        }
         let documents = self.exported.documents;
         self.put(|line| full::write_end(line, documents))
     }
@@ -193,8 +199,10 @@ impl<W: Write> Writer<'_, W> {
         for name in names.collections.values() {
             self.put(|line| full::write_collection(line, &name.plain))?;
         }
-        for name in names.kinds.values() {
-            self.put(|line| full::write_kind(line, &name.plain))?;
+        for (number, name) in &names.kinds {
+            let aliases = names.catalog.aliases(*number).into_iter();
+            let aliases: Vec<_> = aliases.filter_map(|alias| names.catalog.kind_name(alias)).collect();
+            self.put(|line| full::write_kind(line, &name.plain, &aliases))?;
         }
         for (number, name) in &names.kinds {
             for recorded in names.catalog.recorded(*number) {
@@ -241,6 +249,8 @@ struct Names {
     catalog: Catalog,
     collections: BTreeMap<u32, Name>,
     kinds: BTreeMap<u32, Name>,
+    /// Those that were made by calls, each with the name of its collection.
+    indexes: Vec<(String, Value)>,
     /// `None`: of every kind.
     kind: Option<u32>,
 }
@@ -252,11 +262,12 @@ struct Name {
 }
 
 impl Names {
-    fn of_store(held: &Held) -> Result<Self> {
+    fn of_store(held: &Held, inner: &Inner) -> Result<Self> {
         let catalog = Catalog::read(held)?;
         catalog.check_whole()?;
         let (collections, kinds) = (numbered(catalog.collections()), numbered(catalog.kinds()));
-        Ok(Self { catalog, collections, kinds, kind: None })
+        let indexes = indexes(inner, &collections, &kinds);
+        Ok(Self { catalog, collections, kinds, indexes, kind: None })
     }
 
     /// With the kinds of the documents that the collection holds.
@@ -273,9 +284,11 @@ impl Names {
         let catalog = Catalog::read(held)?;
         let collections = numbered(vec![(collection.name().to_owned(), collection.number)]);
         let mut kinds = numbered(catalog.kinds());
-        kinds.retain(|number, _| present.contains(number));
-        catalog.check_steps(|kind| present.contains(&kind))?;
-        Ok(Self { catalog, collections, kinds, kind })
+        let family: BTreeSet<_> = present.iter().flat_map(|number| catalog.family(*number)).collect();
+        kinds.retain(|number, _| present.contains(number) || family.contains(number));
+        catalog.check_steps(|kind| kinds.contains_key(&kind))?;
+        let indexes = indexes(&collection.inner, &collections, &kinds);
+        Ok(Self { catalog, collections, kinds, indexes, kind })
     }
 
     /// Writes a document, if it belongs to the export.
@@ -298,6 +311,29 @@ impl Names {
         full::write_document(line, (&names.0, &names.1), id, header, record.complement(), body)?;
         Ok(true)
     }
+}
+
+/// The indexes of these collections that were made by calls, if they cover no other kinds than these: the newest generation of each that is in use.
+fn indexes(
+    inner: &Inner,
+    collections: &BTreeMap<u32, Name>,
+    kinds: &BTreeMap<u32, Name>,
+) -> Vec<(String, Value)> {
+    let mut indexes = Vec::new();
+    for (number, collection) in collections {
+        let mut newest = BTreeMap::new();
+        for generation in inner.indexes.of(*number) {
+            let of_these = generation.kinds.keys().all(|kind| kinds.contains_key(kind));
+            if generation.created && of_these && generation.live.state() != IndexState::Disabled {
+                newest.insert(generation.name.to_string(), generation);
+            }
+        }
+        for generation in newest.into_values() {
+            let name = |kind: u32| kinds.get(&kind).map(|name| name.plain.clone());
+            indexes.extend(generation.to_named_json(name).map(|json| (collection.plain.clone(), json)));
+        }
+    }
+    indexes
 }
 
 fn numbered(names: Vec<(String, u32)>) -> BTreeMap<u32, Name> {

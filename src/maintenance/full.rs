@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::encoding::body::raw::{Kind as RawKind, Raw};
@@ -27,10 +28,23 @@ const EXPORT: &str = "pivotdb-export";
 pub(crate) enum FullLine<'b> {
     Header,
     Collection(&'b str),
-    Kind(&'b str),
-    Step { kind: &'b str, recorded: Recorded },
+    Kind {
+        name: &'b str,
+        aliases: Vec<&'b str>,
+    },
+    /// One that was made by a call, as it was in the store, with the names of kinds in the place of their numbers.
+    Index {
+        collection: &'b str,
+        generation: Value,
+    },
+    Step {
+        kind: &'b str,
+        recorded: Recorded,
+    },
     Document(Box<FullDocument<'b>>),
-    End { documents: u64 },
+    End {
+        documents: u64,
+    },
 }
 
 /// A document with all that is stored about it.
@@ -57,7 +71,11 @@ impl<'b> FullLine<'b> {
                 format => return Err(Flaw::Newer { format }.into()),
             },
             "collection" => Self::Collection(members.text("name")?),
-            "kind" => Self::Kind(members.text("name")?),
+            "kind" => Self::Kind { name: members.text("name")?, aliases: members.texts("aliases")? },
+            "index" => Self::Index {
+                collection: members.text("collection")?,
+                generation: members.value("index")?.to_value()?,
+            },
             "step" => Self::Step {
                 kind: members.text("kind")?,
                 recorded: Recorded {
@@ -99,6 +117,15 @@ impl<'b> Members<'b> {
 
     fn text(&self, name: &'static str) -> Result<&'b str, Flaw> {
         self.value(name)?.as_str().ok().flatten().ok_or(Flaw::Member { name })
+    }
+
+    /// Several of them; none where the member is absent.
+    fn texts(&self, name: &'static str) -> Result<Vec<&'b str>, Flaw> {
+        let Some(list) = self.0.get(name).ok().flatten() else { return Ok(Vec::new()) };
+        let text = |element: Raw<'b>| element.as_str().ok().flatten();
+        let texts = list.elements().map(|element| element.ok().and_then(text));
+        let texts = (list.kind() == RawKind::Array).then(|| texts.collect::<Option<_>>()).flatten();
+        texts.ok_or(Flaw::Member { name })
     }
 
     fn natural(&self, name: &'static str) -> Result<u64, Flaw> {
@@ -167,11 +194,23 @@ pub(crate) fn write_collection(line: &mut Vec<u8>, name: &str) -> io::Result<()>
     Ok(())
 }
 
-pub(crate) fn write_kind(line: &mut Vec<u8>, name: &str) -> io::Result<()> {
+pub(crate) fn write_kind(line: &mut Vec<u8>, name: &str, aliases: &[String]) -> io::Result<()> {
     line.extend_from_slice(br#"{"type":"kind","name":"#);
     text(line, name)?;
+    if !aliases.is_empty() {
+        line.extend_from_slice(br#","aliases":"#);
+        serde_json::to_writer(&mut *line, aliases)?;
+    }
     line.push(b'}');
     Ok(())
+}
+
+pub(crate) fn write_index(line: &mut Vec<u8>, collection: &str, generation: &Value) -> io::Result<()> {
+    line.extend_from_slice(br#"{"type":"index","collection":"#);
+    text(line, collection)?;
+    let mut canonical = String::new();
+    canonical::write(generation, &mut canonical);
+    write!(line, r#","index":{canonical}}}"#)
 }
 
 pub(crate) fn write_step(line: &mut Vec<u8>, kind: &str, recorded: &Recorded) -> io::Result<()> {

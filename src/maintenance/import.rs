@@ -334,6 +334,11 @@ impl Importing<'_> {
             match restoring.take(number, line).map_err(|error| at_line(error, number))? {
                 Taken::Noted => {}
                 Taken::Document(document) => self.take(number, Ok(document))?,
+                Taken::Index { collection, generation } => {
+                    self.commit()?;
+                    let made = restoring.make_index(&collection, &generation);
+                    made.map_err(|error| at_line(error, number))?;
+                }
                 Taken::Refused(error) => self.take(number, Err(error))?,
             }
             self.turn(lines)?;

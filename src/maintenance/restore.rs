@@ -13,6 +13,7 @@ use crate::error::kind::ErrorKind;
 use crate::evolution::fingerprint;
 use crate::evolution::history::Recorded;
 use crate::evolution::notes::OpenComplement;
+use crate::index::generation::Generation;
 use crate::maintenance::error::Flaw;
 use crate::maintenance::full::{FullDocument, FullLine};
 use crate::model::stamp::Stamp;
@@ -57,6 +58,11 @@ pub(crate) enum Taken {
     /// Not about a document.
     Noted,
     Document(Incoming),
+    /// To be [made](Restoring::make_index) once the documents before it are there.
+    Index {
+        collection: String,
+        generation: Value,
+    },
     /// The rest of the export is not affected.
     Refused(Error),
 }
@@ -92,7 +98,10 @@ impl Restoring {
             _ if self.state == State::Before => return Err(Flaw::NotFull.into()),
             FullLine::Header => return Err(Flaw::LineType.into()),
             FullLine::Collection(name) => self.collection(name)?,
-            FullLine::Kind(name) => self.kind(name)?,
+            FullLine::Kind { name, aliases } => self.kind(name, &aliases)?,
+            FullLine::Index { collection, generation } => {
+                return Ok(Taken::Index { collection: collection.to_owned(), generation });
+            }
             FullLine::Step { kind, recorded } => self.step(kind, recorded)?,
             FullLine::Document(document) => {
                 self.documents = self.documents.saturating_add(1);
@@ -135,8 +144,13 @@ impl Restoring {
         Ok(())
     }
 
-    fn kind(&mut self, name: &str) -> Result<()> {
-        let number = self.inner.catalog.kind(&self.inner.engine, name)?;
+    fn kind(&mut self, name: &str, aliases: &[&str]) -> Result<()> {
+        let Core { engine, catalog, .. } = &**self.inner;
+        let number = catalog.kind(engine, name)?;
+        let aliases = aliases.iter().map(|alias| catalog.kind(engine, alias)).collect::<Result<Vec<_>>>()?;
+        if !aliases.is_empty() {
+            catalog.add_aliases(engine, name, &aliases)?;
+        }
         self.kinds.insert(name.to_owned(), Kind { number, root: fingerprint::root(name) });
         Ok(())
     }
@@ -154,6 +168,25 @@ impl Restoring {
         catalog.record(engine, kind.number, vec![recorded])?;
         registry.learn(catalog, kind.number);
         Ok(())
+    }
+
+    /// Declares an index that was made by a call, unless there is one of its name. It is built as any other.
+    pub(crate) fn make_index(&self, collection: &str, generation: &Value) -> Result<()> {
+        let (number, name) = self
+            .collections
+            .get(collection)
+            .ok_or_else(|| Flaw::Unannounced { name: collection.to_owned() })?;
+        let Core { engine, indexes, .. } = &**self.inner;
+        let changing = indexes.change();
+        let kind = |name: &str| self.kinds.get(name).map(|kind| kind.number);
+        let generation = Generation::from_named_json(indexes.next_number()?, *number, generation, kind)
+            .ok_or_else(|| Error::from(Flaw::Member { name: "index" }).with_collection(name))?;
+        if indexes.of(*number).iter().any(|known| known.name == generation.name) {
+            return Ok(());
+        }
+        let made = indexes.add(engine, generation)?;
+        drop(changing);
+        self.inner.begin_build(&made)
     }
 
     fn document(&self, place: u64, document: FullDocument<'_>) -> Result<Incoming> {

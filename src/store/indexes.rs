@@ -97,7 +97,7 @@ impl Inner {
     }
 
     /// Builds it at once if that is quick, or else begins to.
-    fn begin_build(&self, generation: &Arc<Generation>) -> Result<()> {
+    pub(crate) fn begin_build(&self, generation: &Arc<Generation>) -> Result<()> {
         if generation.live.state() == IndexState::Building && can_build(self.context(), generation)? {
             let (mut steps, documents) = (0, self.covered(generation)?);
             // Others may write, and a build that is disturbed goes on in the background.

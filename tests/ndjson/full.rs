@@ -1,6 +1,10 @@
 //! The full form.
 
-use pivotdb::{DocumentId, ErrorKind, Evolution, Export, Import, Store, Versioned};
+use std::time::{Duration, Instant};
+
+use pivotdb::{
+    DocumentId, ErrorKind, Evolution, Export, Import, Index, IndexState, Store, Verify, Versioned,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -259,4 +263,118 @@ fn a_typed_collection_takes_documents_of_older_stamps() {
     let typed = copy.collection::<Thing>("things").unwrap();
     assert_eq!(Import::into(&typed).full().read_from(&*text).unwrap().documents, 3);
     assert_eq!(typed.require(7).unwrap().value, Thing { c: json!(1) });
+}
+
+#[test]
+fn other_names_of_a_kind_come_along() {
+    let (store, backend) = open();
+    let people = store.collection_with::<Value>("people", "person", &evolution(1)).unwrap();
+    people.insert_with_id(1, &json!({"b": 1})).unwrap();
+    drop(people);
+    store.close().unwrap();
+    let store = reopened(&backend);
+    let people = store.collection::<User>("people").unwrap();
+    people.insert_with_id(2, &User::default()).unwrap();
+    let text = exported(&store);
+    let kinds: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = kinds.iter().filter(|line| line["type"] == "kind").collect();
+    assert_eq!(*kinds[0], json!({"type": "kind", "name": "person"}));
+    assert_eq!(*kinds[1], json!({"type": "kind", "name": "user", "aliases": ["person"]}));
+    let (other, backend) = open();
+    Import::into_store(&other).read_from(text.as_bytes()).unwrap();
+    assert_eq!(exported(&other), text);
+    other.close().unwrap();
+    // A program that knows it by its former name, and nothing of the other, finds both.
+    let other = reopened(&backend);
+    let people = other.collection_with::<Value>("people", "person", &evolution(1)).unwrap();
+    assert_eq!(people.count().unwrap(), 2);
+    // Of one collection, too.
+    let mut one = Vec::new();
+    Export::new(&people).full().write_to(&mut one).unwrap();
+    assert!(String::from_utf8(one).unwrap().contains(r#""aliases":["person"]"#));
+    let malformed = text.replace(r#"["person"]"#, "[1]");
+    let (store, _) = open();
+    assert_eq!(
+        Import::into_store(&store).read_from(malformed.as_bytes()).unwrap_err().kind(),
+        ErrorKind::InvalidText
+    );
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct User {
+    #[serde(default)]
+    c: u32,
+}
+
+impl Versioned for User {
+    const KIND: &'static str = "user";
+
+    fn aliases() -> &'static [&'static str] {
+        &["person"]
+    }
+
+    fn evolution() -> Evolution {
+        evolution(1)
+    }
+}
+
+#[test]
+fn indexes_that_were_made_by_calls_come_along_and_are_built() {
+    let (store, _) = open();
+    let things = store.collection_with::<Value>("things", "thing", &evolution(2)).unwrap();
+    for n in 0..20 {
+        things.insert_with_id(n, &json!({"c": n, "d": n / 2})).unwrap();
+    }
+    things.create_index(&Index::unique("c").named("one")).unwrap();
+    things
+        .create_index(&Index::on("d").and_descending("c").sparse().only(json!({"c": {"$gte": 5}})))
+        .unwrap();
+    // Its values are not unique: it has failed here, and fails there, and keeps no document out.
+    things.create_index(&Index::unique("d").named("failed")).unwrap();
+    things.create_index(&Index::on("e").named("off")).unwrap();
+    things.disable_index("off").unwrap();
+    let text = exported(&store);
+    assert_eq!(text.matches(r#""type":"index""#).count(), 3);
+    let (other, backend) = open();
+    Import::into_store(&other).read_from(text.as_bytes()).unwrap();
+    assert_eq!(exported(&other), text);
+    other.close().unwrap();
+    let other = reopened(&backend);
+    let things = other.collection_with::<Value>("things", "thing", &evolution(2)).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let states = || -> Vec<_> {
+        let indexes = things.indexes().unwrap().into_iter();
+        indexes.map(|index| (index.name, index.state, index.duplicates)).collect()
+    };
+    while states().iter().any(|(_, state, _)| *state == IndexState::Building) {
+        assert!(Instant::now() < deadline, "{:?}", states());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let state = |name: &str, state, duplicates| (name.to_owned(), state, duplicates);
+    let mut found = states();
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        found,
+        [
+            state("d,-c", IndexState::Readable, 0),
+            state("failed", IndexState::Failed, 10),
+            state("one", IndexState::Readable, 0)
+        ]
+    );
+    assert_eq!(things.index_entries("d,-c").unwrap(), 15);
+    assert!(things.insert(&json!({"c": 3})).unwrap_err().is_unique_violation());
+    assert!(Verify::new(&other).run().unwrap().is_sound());
+    // Into a collection that has one of the name, which stays.
+    let (store, _) = open();
+    let mine = store.documents("things").unwrap();
+    mine.create_index(&Index::on("x").named("one").of_kinds(["thing"])).unwrap();
+    Import::into_store(&store).read_from(text.as_bytes()).unwrap();
+    let one = mine.indexes().unwrap().into_iter().find(|index| index.name == "one").unwrap();
+    assert_eq!((one.unique, one.paths[0].to_string()), (false, "x".to_owned()));
+    let malformed = text.replace(r#""descending":true"#, r#""descending":7"#);
+    let (store, _) = open();
+    assert_eq!(
+        Import::into_store(&store).read_from(malformed.as_bytes()).unwrap_err().kind(),
+        ErrorKind::InvalidText
+    );
 }
