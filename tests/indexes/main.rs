@@ -1,7 +1,7 @@
 //! Indexes: what they refuse, how they are built, and what becomes of them when programs come and go. That queries answer the same with and without
 //! them is put to the test in `tests/model`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod asked;
 mod audit;

@@ -248,7 +248,7 @@ fn a_query_that_a_document_cannot_be_meant_by_is_not_told_of_it() {
     assert_eq!(things.find(field("n").eq(4)).to_vec().unwrap().len(), 2);
     assert_eq!(things.find(field("n").eq(3)).to_vec().unwrap_err().kind(), ErrorKind::StepFailed);
     // Without an index too.
-    assert_eq!(things.drop_index("n").unwrap(), true);
+    assert!(things.drop_index("n").unwrap());
     assert_eq!(things.find(field("n").eq(4)).to_vec().unwrap().len(), 2);
     assert_eq!(things.find(field("n").eq(3)).to_vec().unwrap_err().kind(), ErrorKind::StepFailed);
     // What the step changes is not known of them.
