@@ -129,7 +129,7 @@ impl Indexes {
             Status::new(IndexState::Unmaintained, engine.published()).put(&mut commit, number)?;
         }
         if !commit.writes.is_empty() {
-            engine.commit(commit, Durability::Buffered)?;
+            engine.apply(commit)?;
         }
         sets.arrange();
         Ok(Self { sets: RwLock::new(Arc::new(sets)), damaged, ..Self::default() })

@@ -17,7 +17,7 @@ use crate::index::generation::Generation;
 use crate::index::impact::Impact;
 use crate::index::indexes::{Kinds as _, status};
 use crate::index::state::{IndexState, Status};
-use crate::index::work::{Step, Worked, build, work};
+use crate::index::work::{Worked, build, work};
 use crate::model::id::DocumentId;
 use crate::query::explanation::ConsideredIndex;
 use crate::record::kind::{Declaration, Kind};
