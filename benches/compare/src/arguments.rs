@@ -15,6 +15,8 @@ pub struct Scale {
     pub writes: u64,
     /// Documents loaded while the longest `get` is looked for.
     pub stall_documents: u64,
+    /// Documents that queries are asked of.
+    pub asked: u64,
     pub samples: usize,
     pub warm_up: Duration,
     pub measurement: Duration,
@@ -51,6 +53,7 @@ impl Scale {
             hot: 4_000,
             writes: 2_000,
             stall_documents: 1_000_000,
+            asked: 100_000,
             samples: 20,
             warm_up: Duration::from_millis(500),
             measurement: Duration::from_secs(6),
@@ -66,6 +69,7 @@ impl Scale {
             hot: 500,
             writes: 500,
             stall_documents: 20_000,
+            asked: 25_000,
             samples: 10,
             warm_up: Duration::from_millis(100),
             measurement: Duration::from_millis(600),

@@ -122,7 +122,7 @@ impl Shape {
 }
 
 /// All entries, as many at a time as a bulk load writes.
-fn copy(from: &MemoryBackend, to: &impl Raw) {
+pub fn copy(from: &MemoryBackend, to: &impl Raw) {
     let mut range = KeyRange::all();
     loop {
         let limit = PageLimit { entries: 256, bytes: usize::MAX };

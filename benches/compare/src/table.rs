@@ -27,6 +27,8 @@ pub struct Row {
     comparison: Comparison,
     workload: String,
     size: &'static str,
+    /// What it is compared with, where lines of one workload differ in that.
+    beside: Option<&'static str>,
     names: (String, String),
     /// Nanoseconds per operation.
     subject: f64,
@@ -52,12 +54,19 @@ impl Row {
             comparison,
             workload,
             size,
+            beside: None,
             names: (subject.to_owned(), reference.to_owned()),
             subject: median(&|pair| each(pair.subject, pair)),
             reference: median(&|pair| each(pair.reference, pair)),
             ratio: median(&|pair| pair.subject.as_secs_f64() / pair.reference.as_secs_f64()),
             aim,
         }
+    }
+
+    /// Names the other side in one word.
+    #[must_use]
+    pub fn beside(self, side: &'static str) -> Self {
+        Self { beside: Some(side), ..self }
     }
 }
 
@@ -111,7 +120,11 @@ impl fmt::Display for Table {
                 Comparison::Ratio => "RATIO",
                 Comparison::Gain => "GAIN",
             };
-            writeln!(f, "{word} {} {} {:.3}", row.workload, row.size, row.ratio)?;
+            write!(f, "{word} {} {} ", row.workload, row.size)?;
+            if let Some(side) = row.beside {
+                write!(f, "{side} ")?;
+            }
+            writeln!(f, "{:.3}", row.ratio)?;
         }
         for remark in &self.remarks {
             writeln!(f, "{remark}")?;

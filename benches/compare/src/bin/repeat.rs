@@ -15,9 +15,10 @@ use compare::ids::Ids;
 use compare::raw::{Raw, Redb, Sled};
 use compare::visits::{change, change_text};
 use pivotdb::testing::merging::stored;
+use pivotdb::{Collection, Filter, Index, IndexState, field};
 
-const USAGE: &str = "usage: repeat get|iterate|put|overwrite|insert|load|merge|merge-flatten|get-raw|iterate-raw|batch-raw|insert-raw|\
-     load-raw 150B|750B|5KB TIMES [sled|redb]";
+const USAGE: &str = "usage: repeat get|iterate|put|overwrite|insert|load|merge|merge-flatten|equality|range|page|scan|get-raw|iterate-raw|\
+     batch-raw|insert-raw|load-raw 150B|750B|5KB TIMES [sled|redb]";
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
@@ -88,6 +89,9 @@ fn in_store<T: Sample, R: Raw>(workload: &str, times: u64) -> bool {
                     black_box(users.get(ids.next_id()).expect("it can be read").expect("it is there"));
                 }
             });
+        }
+        "equality" | "range" | "page" | "scan" => {
+            queried(workload, &data.get().collection, times);
         }
         "get-raw" => {
             let raw = &data.get().raw;
@@ -166,4 +170,47 @@ fn in_store<T: Sample, R: Raw>(workload: &str, times: u64) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Queries of documents with two indexes; each turn once before it is measured.
+fn queried<T: Sample>(workload: &str, documents: &Collection<T>, times: u64) {
+    let (name, order, rare) = match T::SIZE {
+        "150B" => ("email", "balance", "visits"),
+        _ => ("customer.email", "customer.balance", "customer.visits"),
+    };
+    for path in [name, order] {
+        documents.create_index(&Index::on(path)).expect("an index is made");
+    }
+    while documents.indexes().expect("they are known").iter().any(|index| index.state != IndexState::Readable)
+    {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let mut ids = Ids::below(Scale::quick().documents);
+    let mut results = documents.find(Filter::everything()).sort(order).skip(500).limit(1).iter();
+    results.next().expect("there is one").expect("it can be read");
+    let cursor = results.cursor().expect("there is a place").expect("behind a document");
+    let mut ask = || {
+        let query = match workload {
+            "equality" => documents.find(field(name).eq(format!("user{}@example.org", ids.next_id()))),
+            "range" => documents.find(field(order).gte(1000).and(field(order).lt(2250))).sort(order),
+            "page" => documents.find(Filter::everything()).sort(order).limit(20).after(&cursor),
+            _ => documents.find(field(rare).lt(10)),
+        };
+        let mut results = query.iter();
+        let mut found = 0;
+        for document in results.by_ref() {
+            black_box(document.expect("it can be read").into_value());
+            found += 1;
+        }
+        if workload == "page" {
+            black_box(results.cursor().expect("there is a place"));
+        }
+        found
+    };
+    println!("{} documents each", ask());
+    measured(|| {
+        for _ in 0..times {
+            black_box(ask());
+        }
+    });
 }
