@@ -1,0 +1,54 @@
+//! Last year's program and today's.
+
+use std::path::Path;
+
+use pivotdb::{Collection, Durability, Evolution, Index, Op, Result, Store, To, Versioned};
+
+use crate::documents::{After, Before};
+
+/// The collection all documents are in.
+const CUSTOMERS: &str = "customers";
+
+impl Versioned for Before {
+    const KIND: &'static str = "customer";
+
+    fn indexes() -> Vec<Index> {
+        vec![Index::on("account"), Index::on("mail"), Index::on("points")]
+    }
+}
+
+impl Versioned for After {
+    const KIND: &'static str = "customer";
+
+    fn evolution() -> Evolution {
+        let change = [Op::rename("mail", "email"), Op::convert("points", To::Integer)];
+        Evolution::new().step("mail is called email, and points can be counted", change)
+    }
+
+    fn indexes() -> Vec<Index> {
+        vec![Index::on("account"), Index::on("email"), Index::on("points")]
+    }
+}
+
+/// A store as a program of the type opens it.
+pub(crate) fn open<T: Versioned>(path: &Path) -> Result<Store> {
+    let store = Store::builder().durability(Durability::Buffered).register::<T>().open(path)?;
+    customers::<T>(&store)?;
+    Ok(store)
+}
+
+pub(crate) fn customers<T: Versioned>(store: &Store) -> Result<Collection<T>> {
+    store.collection(CUSTOMERS)
+}
+
+/// Last year's program writes documents 0, 1 ..., and ends.
+pub(crate) fn load(path: &Path, documents: u64) -> Result<()> {
+    let store = open::<Before>(path)?;
+    let customers = customers::<Before>(&store)?;
+    let mut bulk = customers.bulk()?;
+    for n in 0..documents {
+        bulk.insert_with_id(n, &Before::make(n))?;
+    }
+    bulk.finish()?;
+    store.close()
+}
