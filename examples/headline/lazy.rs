@@ -82,6 +82,15 @@ pub(crate) fn start(path: &Path, documents: u64) -> std::result::Result<(Lazy, S
     let (reading, read) = timed(|| read(&customers, documents))?;
     let (querying, untouched) = timed(|| by_account(&customers, documents))?;
     let (querying_renamed, renamed) = timed(|| by_email(&customers, documents))?;
+    for (name, filter) in [
+        ("account", field("account").eq(account(wanted(documents)))),
+        ("mail", field("email").eq(address(wanted(documents)))),
+    ] {
+        let index = customers.find(filter).explain()?.index;
+        if index.is_none_or(|index| index.name != name || index.state != "readable") {
+            return Err(format!("the index {name:?} has not gone on").into());
+        }
+    }
     let (paging, changed) = timed(|| first_page(&customers))?;
     while customers.indexes()?.iter().any(|index| index.current && index.state != IndexState::Readable) {
         thread::sleep(Duration::from_millis(1));

@@ -26,7 +26,8 @@ impl Versioned for After {
     }
 
     fn indexes() -> Vec<Index> {
-        vec![Index::on("account"), Index::on("email"), Index::on("points")]
+        // The index on what was called `mail` keeps its name, and so goes on.
+        vec![Index::on("account"), Index::on("email").named("mail"), Index::on("points")]
     }
 }
 
