@@ -88,7 +88,12 @@ pub(crate) fn prune(body: &mut Node<'_>, path: &Path) -> Result<(), Failed> {
 pub(crate) fn prune_to(body: &mut Node<'_>, path: &Path, depth: usize) -> Result<(), Failed> {
     let mut around = path.parent();
     while let Some(path) = around.filter(|path| path.names().len() >= depth.max(1)) {
-        let Some(members) = holder(body, &path)? else { return Ok(()) };
+        let members = match holder(body, &path) {
+            // An element stays in its list, however empty.
+            Err(Failed { fault: Fault::Element, .. }) => return Ok(()),
+            members => members?,
+        };
+        let Some(members) = members else { return Ok(()) };
         let name = last(&path);
         let Some(object) = members.get_mut(name) else { return Ok(()) };
         if !is_empty_object(object, &path)? {

@@ -414,6 +414,46 @@ fn elements_are_changed_where_they_are() {
     refused(Op::unwrap_object("a.0", "x"), json!({"a": [{}]}), element, "a.0");
 }
 
+/// What was put into an element of a list could not be taken out again: every way back was an error.
+#[test]
+fn targets_within_elements_are_undone() {
+    let a = |element: Value| json!({ "a": [element] });
+    check(Op::add("a.0.b", 1), a(json!({"x": 1})), a(json!({"x": 1, "b": 1})), a(json!({"x": 1})));
+    check(Op::add("a.0.b", 1), a(json!({})), a(json!({"b": 1})), a(json!({})));
+    check(Op::add("a.0.b.c", 1), a(json!({})), a(json!({"b": {"c": 1}})), a(json!({})));
+    check(Op::add("a.0.0.b", 1), a(json!([{}])), a(json!([{"b": 1}])), a(json!([{}])));
+    check(
+        Op::move_field("x", "a.0.b"),
+        json!({"x": 1, "a": [{}]}),
+        a(json!({"b": 1})),
+        json!({"x": 1, "a": [{}]}),
+    );
+    check(
+        Op::move_field("a.0.x", "a.0.b.c"),
+        a(json!({"x": 1})),
+        a(json!({"b": {"c": 1}})),
+        a(json!({"x": 1})),
+    );
+    check(
+        Op::copy("x", "a.0.b"),
+        json!({"x": 1, "a": [{"y": 2}]}),
+        json!({"x": 1, "a": [{"y": 2, "b": 1}]}),
+        json!({"x": 1, "a": [{"y": 2}]}),
+    );
+    check(
+        Op::split("a.0.n", " ", ["a.0.b.f", "a.0.b.l"]),
+        a(json!({"n": "x y"})),
+        a(json!({"b": {"f": "x", "l": "y"}})),
+        a(json!({"n": "x y"})),
+    );
+    check(
+        Op::join(["x", "y"], " ", "a.0.b"),
+        json!({"x": "x", "y": "y", "a": [{}]}),
+        a(json!({"b": "x y"})),
+        json!({"x": "x", "y": "y", "a": [{}]}),
+    );
+}
+
 #[test]
 fn functions_keep_what_they_changed() {
     let trim = |body: &mut Value, _: &StepContext<'_>| {
