@@ -1,6 +1,6 @@
 //! The tree of stamps.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -10,14 +10,14 @@ use crate::error::kind::ErrorKind;
 use crate::evolution::action::Action;
 use crate::evolution::evolution::Evolution;
 use crate::evolution::fingerprint;
+use crate::evolution::forgetting::{Kept, Spared, Suspects};
 use crate::evolution::function::Function;
 use crate::evolution::invalid::InvalidEvolution;
 use crate::evolution::json;
 use crate::evolution::op::Op;
-use crate::evolution::plan::{Crossing, Plan, Spared};
+use crate::evolution::plan::{Crossing, Plan};
 use crate::evolution::step::{Code, Step};
 use crate::model::stamp::{Fingerprint, Stamp};
-use crate::value::path::Path;
 
 /// Every stamp of a kind that is known: those of the program's own evolution, and those that other programs have recorded in the store.
 /// They form a tree, whose root is schema version 1 and whose edges are steps.
@@ -393,34 +393,34 @@ impl History {
         Ok(Crossing { step: Arc::clone(step), fingerprints: known.fingerprints(), function, up, spared })
     }
 
-    /// Where the step to `node` forgets something: what may be kept of this step and those below. Followed backwards from what is forgotten, each op
-    /// that writes where it may have been is suspect, and so is whatever that op reads or writes; before a function, everything is.
+    /// Where the step to `node` forgets something: what may be kept of which steps. What is forgotten is followed backwards to where it may have come
+    /// from, down to the root, and from there up again, on every branch, to where else it may have gone.
     fn spared(&self, node: usize) -> Spared {
-        let mut spared = Spared::new();
-        let mut suspect: Vec<Path> = Vec::new();
-        let mut here = self.nodes.get(node);
-        while let Some((known, (parent, step))) = here.and_then(|node| Some((node, node.arrival.as_ref()?))) {
-            let mut positions = Vec::new();
-            if step.code.identity().is_some() {
-                if suspect.is_empty() {
-                    positions.push(u32::try_from(step.ops.len()).unwrap_or(u32::MAX));
-                } else {
-                    suspect.push(Path::root());
-                }
+        let arrival = |position: usize| Some((position, self.nodes.get(position)?.arrival.as_ref()?));
+        let chain: Vec<_> =
+            std::iter::successors(arrival(node), |(_, (parent, _))| arrival(*parent)).collect();
+        let mut suspects = Suspects::default();
+        for (position, (_, step)) in &chain {
+            suspects.trace_back(step, *position == node);
+        }
+        let mut spared = Spared::default();
+        let root = chain.last().map_or(node, |(_, (parent, _))| *parent);
+        let mut reached = BTreeMap::from([(root, suspects)]);
+        // Parents first.
+        let mut others: Vec<_> = (0..self.nodes.len()).filter_map(arrival).collect();
+        others.sort_by_key(|(position, _)| self.nodes.get(*position).map(HistoryNode::stamp));
+        let mut above = BTreeSet::new();
+        for (position, (parent, step)) in others {
+            let Some(known) = self.nodes.get(position) else { continue };
+            if *parent == node || above.contains(parent) {
+                above.insert(position);
+                spared.push(known.fingerprints(), Kept::Down);
+            } else if let Some(before) = reached.get(parent) {
+                let mut suspects = before.clone();
+                let positions = suspects.trace_on(step, position == node);
+                spared.push(known.fingerprints(), Kept::Of(positions));
+                reached.insert(position, suspects);
             }
-            for (position, op) in step.ops.iter().enumerate().rev() {
-                let writes = op.writes();
-                if op.action().is_some_and(Action::forgets) {
-                    suspect.extend(writes);
-                } else if writes.iter().any(|written| suspect.iter().any(|path| path.overlaps(written))) {
-                    suspect.extend(writes);
-                    suspect.extend(op.reads());
-                } else {
-                    positions.push(u32::try_from(position).unwrap_or(u32::MAX));
-                }
-            }
-            spared.push((known.fingerprints(), positions));
-            here = self.nodes.get(*parent);
         }
         spared
     }
@@ -742,28 +742,6 @@ mod tests {
         let stamps = user.stamps();
         assert_eq!(stamps.len(), 7);
         assert_eq!(stamps.iter().filter(|(_, relation)| *relation == Relation::Same).count(), 2);
-    }
-
-    #[test]
-    fn what_is_forgotten_spares_only_what_never_met_it() {
-        let evolution = Evolution::new()
-            .step("one", [Op::trim("a"), Op::trim("other")])
-            .step("two", ([Op::trim("x")], Function::new("f", |_, _| ()).down(|_, _| ())))
-            .step("three", [Op::split("a", " ", ["b", "c"]), Op::trim("other"), Op::rename("c", "d")])
-            .step("four", [Op::remove("late"), Op::remove("b").forget(), Op::trim("after")]);
-        let history = history(&evolution);
-        let plan = history.plan(history.own[3], history.own[4]).unwrap();
-        let fingerprint = |version: usize| vec![history.own[version].fingerprint];
-        assert_eq!(
-            plan.crossings()[0].spared,
-            Some(vec![
-                (fingerprint(4), vec![2, 0]),
-                (fingerprint(3), vec![2, 1]),
-                (fingerprint(2), vec![]),
-                (fingerprint(1), vec![]),
-            ])
-        );
-        assert_eq!(history.plan(history.own[4], history.own[3]).unwrap().crossings()[0].spared, None);
     }
 
     /// A chain of steps as a catalog has it, some of which a later release has recorded.

@@ -24,6 +24,7 @@ mod constant;
 mod cross;
 mod fault;
 pub(crate) mod fingerprint;
+mod forgetting;
 mod json;
 mod shapes;
 mod total;

@@ -11,6 +11,7 @@ use crate::evolution::apply::apply;
 use crate::evolution::context::StepContext;
 use crate::evolution::cross::{cross, cross_function, find_note};
 use crate::evolution::fault::{Fault, StepError};
+use crate::evolution::forgetting::Spared;
 use crate::evolution::function::Function;
 use crate::evolution::notes::{Notes, OpenComplement, StepNotes};
 use crate::evolution::op::Op;
@@ -44,9 +45,6 @@ pub(crate) struct Crossing {
     pub(crate) spared: Option<Spared>,
 }
 
-/// After something has been forgotten, the notes that cannot hold any of it: by step, positions of ops. All others are dropped.
-pub(crate) type Spared = Vec<(Vec<Fingerprint>, Vec<u32>)>;
-
 impl Plan {
     pub(crate) fn new(from: Stamp, to: Stamp, crossings: Vec<Crossing>, repeats: bool) -> Self {
         Self { from, to, crossings, repeats }
@@ -73,6 +71,11 @@ impl Plan {
     #[cfg(test)]
     pub(crate) fn crossings(&self) -> &[Crossing] {
         &self.crossings
+    }
+
+    /// The first step on the way that forgets something.
+    pub(crate) fn forgetting(&self) -> Option<&str> {
+        self.crossings.iter().find(|crossing| crossing.spared.is_some()).map(|crossing| &*crossing.step.name)
     }
 
     /// How many steps are crossed, in either direction.
@@ -184,7 +187,7 @@ impl Plan {
                 complement.steps.push(StepNotes { fingerprint, up, notes: kept });
             }
             if let Some(spared) = spared {
-                complement.steps.retain_mut(|notes| spare(notes, spared));
+                spared.clean(&mut complement);
             }
         }
         self.finish(form)?;
@@ -197,14 +200,6 @@ impl Plan {
             _ => Ok(()),
         }
     }
-}
-
-/// Drops what is not spared; whether anything is left.
-fn spare(notes: &mut StepNotes<'_>, spared: &Spared) -> bool {
-    let here = spared.iter().find(|(fingerprints, _)| fingerprints.contains(&notes.fingerprint));
-    let positions = here.filter(|_| notes.up).map_or(&[][..], |(_, positions)| positions);
-    notes.notes.retain(|(position, _)| positions.contains(position));
-    !notes.notes.is_empty()
 }
 
 fn in_order<E>(step: &Step, up: bool, one: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {

@@ -1,0 +1,335 @@
+//! What may still be kept of a document once a step has forgotten something.
+
+use crate::evolution::action::{Action, Place};
+use crate::evolution::notes::{Note, Notes, OpenComplement, StepNotes};
+use crate::evolution::step::Step;
+use crate::model::stamp::Fingerprint;
+use crate::value::path::Path;
+
+/// The notes that cannot hold any of what has been forgotten, by step. All others are dropped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spared(Vec<(Vec<Fingerprint>, Kept)>);
+
+/// Of the notes of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kept {
+    /// Those taken going down. The step is above the one that forgets: what it has seen had been forgotten before.
+    Down,
+    /// Those of these ops.
+    Of(Positions),
+}
+
+/// By position; a function's is the number of ops.
+pub(crate) type Positions = Vec<(u32, Reach)>;
+
+/// How much of an op's note.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Reach {
+    Whole,
+    /// What ops within it have kept.
+    Within(Positions),
+}
+
+impl Spared {
+    /// Of a step that goes by these fingerprints.
+    pub(crate) fn push(&mut self, fingerprints: Vec<Fingerprint>, kept: Kept) {
+        self.0.push((fingerprints, kept));
+    }
+
+    /// Drops what is not spared.
+    pub(crate) fn clean(&self, complement: &mut OpenComplement<'_>) {
+        complement.steps.retain_mut(|notes| self.spares(notes));
+    }
+
+    /// Whether anything is left.
+    fn spares(&self, StepNotes { fingerprint, up, notes }: &mut StepNotes<'_>) -> bool {
+        match self.0.iter().find(|(fingerprints, _)| fingerprints.contains(fingerprint)) {
+            Some((_, Kept::Down)) => !*up,
+            Some((_, Kept::Of(positions))) => clean(notes, positions),
+            None => false,
+        }
+    }
+}
+
+/// Drops all notes but those at `spared`; whether anything is left.
+fn clean(notes: &mut Notes<'_>, spared: &Positions) -> bool {
+    notes.retain_mut(|(position, note)| {
+        let reach = spared.iter().find(|(spared, _)| spared == position).map(|(_, reach)| reach);
+        match (reach, note) {
+            (None, _) => false,
+            (Some(Reach::Whole), _) => true,
+            (Some(Reach::Within(spared)), Note::Inside(notes)) => clean(notes, spared),
+            (Some(Reach::Within(spared)), Note::Each(elements)) => {
+                elements.retain_mut(|(_, _, notes)| clean(notes, spared));
+                !elements.is_empty()
+            }
+            (Some(Reach::Within(spared)), Note::EachValue(members)) => {
+                members.retain_mut(|(_, notes)| clean(notes, spared));
+                !members.is_empty()
+            }
+            (Some(Reach::Within(_)), Note::Paths { .. } | Note::Members { .. } | Note::Body { .. }) => false,
+        }
+    });
+    !notes.is_empty()
+}
+
+/// The places where some of what will be forgotten may be, in documents of one shape.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Suspects(Vec<Spot>);
+
+/// A path in which some names are any name.
+type Spot = Vec<Option<Box<str>>>;
+
+impl Suspects {
+    /// From after a step to before it: wherever something that an op put in a suspect place may have come from is suspect, and before a function
+    /// everything. With `forgets`, this is the step that forgets.
+    pub(crate) fn trace_back(&mut self, step: &Step, forgets: bool) {
+        if step.code.identity().is_some() {
+            self.suspect_everything();
+        }
+        for op in step.ops.iter().rev() {
+            match op.action() {
+                Some(action) => self.action_back(action, &Spot::new(), forgets),
+                None => self.suspect_everything(),
+            }
+        }
+    }
+
+    /// From before a step to after it: wherever an op that reads or writes a suspect place puts something is suspect, and after a function
+    /// everything. Gives the notes of the step that cannot hold any of it.
+    pub(crate) fn trace_on(&mut self, step: &Step, forgets: bool) -> Positions {
+        let mut spared = Positions::new();
+        for (position, op) in step.ops.iter().enumerate() {
+            let reach = match op.action() {
+                Some(action) => self.action_on(action, &Spot::new(), forgets),
+                None => {
+                    self.suspect_everything();
+                    None
+                }
+            };
+            spared.extend(reach.map(|reach| (number(position), reach)));
+        }
+        if step.code.identity().is_some() {
+            if self.0.is_empty() {
+                spared.push((number(step.ops.len()), Reach::Whole));
+            }
+            self.suspect_everything();
+        }
+        spared
+    }
+
+    fn action_back(&mut self, action: &Action, scope: &Spot, forgets: bool) {
+        if let Action::Within { place, path, actions } = action {
+            let scope = scope_within(scope, *place, path);
+            actions.iter().rev().for_each(|action| self.action_back(action, &scope, forgets));
+            return;
+        }
+        let written: Vec<_> = action.region().into_iter().map(|path| spot(scope, path)).collect();
+        if forgets && action.forgets() {
+            self.suspect(written);
+        } else if self.meets(&written) {
+            self.suspect(written);
+            self.suspect(source(action).map(|path| spot(scope, path)));
+        }
+    }
+
+    fn action_on(&mut self, action: &Action, scope: &Spot, forgets: bool) -> Option<Reach> {
+        if let Action::Within { place, path, actions } = action {
+            let scope = scope_within(scope, *place, path);
+            let mut spared = Positions::new();
+            for (position, action) in actions.iter().enumerate() {
+                let reach = self.action_on(action, &scope, forgets);
+                spared.extend(reach.map(|reach| (number(position), reach)));
+            }
+            return (!spared.is_empty()).then_some(Reach::Within(spared));
+        }
+        let written: Vec<_> = action.region().into_iter().map(|path| spot(scope, path)).collect();
+        if forgets && action.forgets() {
+            // It is there no longer.
+            self.0.retain(|suspect| !written.iter().any(|written| covers(written, suspect)));
+            return None;
+        }
+        let read: Vec<_> = source(action).map(|path| spot(scope, path)).into_iter().collect();
+        if !self.meets(&written) && !self.meets(&read) {
+            return Some(Reach::Whole);
+        }
+        self.suspect(written);
+        None
+    }
+
+    fn meets(&self, spots: &[Spot]) -> bool {
+        self.0.iter().any(|suspect| spots.iter().any(|spot| overlap(suspect, spot)))
+    }
+
+    fn suspect(&mut self, spots: impl IntoIterator<Item = Spot>) {
+        for spot in spots {
+            if !self.0.iter().any(|suspect| covers(suspect, &spot)) {
+                self.0.push(spot);
+            }
+        }
+    }
+
+    /// If there is anything to suspect.
+    fn suspect_everything(&mut self) {
+        if !self.0.is_empty() {
+            self.0 = vec![Spot::new()];
+        }
+    }
+}
+
+/// What an op reads, besides what it writes, that may be in what it writes. A condition is not.
+fn source(action: &Action) -> Option<&Path> {
+    match action {
+        Action::Copy { from, .. } => Some(from),
+        _ => None,
+    }
+}
+
+fn spot(scope: &Spot, path: &Path) -> Spot {
+    scope.iter().cloned().chain(path.names().map(|name| Some(name.into()))).collect()
+}
+
+fn scope_within(scope: &Spot, place: Place, path: &Path) -> Spot {
+    let mut scope = spot(scope, path);
+    match place {
+        Place::Inside => {}
+        Place::Each | Place::EachValue => scope.push(None),
+    }
+    scope
+}
+
+/// Whether one of the two may be the other, or within it.
+fn overlap(one: &Spot, other: &Spot) -> bool {
+    one.iter().zip(other).all(|(one, other)| one.is_none() || other.is_none() || one == other)
+}
+
+/// Whether whatever is at `inner` is at `outer`, or within it.
+fn covers(outer: &Spot, inner: &Spot) -> bool {
+    outer.len() <= inner.len()
+        && outer.iter().zip(inner).all(|(outer, inner)| outer.is_none() || outer == inner)
+}
+
+fn number(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::evolution::evolution::Evolution;
+    use crate::evolution::function::Function;
+    use crate::evolution::context::StepContext;
+    use crate::evolution::op::Op;
+    use crate::evolution::plan::Plan;
+    use crate::evolution::values::Complement;
+    use crate::model::id::DocumentId;
+
+    fn carry(evolution: &Evolution, from: u32, to: u32, body: Value, kept: &Complement) -> (Value, Complement) {
+        let id = DocumentId::from(1);
+        let plan = Plan::between(evolution, "user", from, to).unwrap();
+        plan.apply_keeping(body, kept, &StepContext::new("user", &id)).unwrap()
+    }
+
+    fn text(kept: &Complement) -> String {
+        String::from_utf8_lossy(kept.as_bytes()).into_owned()
+    }
+
+    #[test]
+    fn what_steps_above_have_kept_survives() {
+        for evolution in [
+            Evolution::new().step("f", [Op::remove("ssn").forget()]),
+            Evolution::new()
+                .step("g", Function::new("g", |_, _| ()).down(|_, _| ()))
+                .step("f", [Op::remove("ssn").forget()]),
+        ] {
+            let evolution = evolution.step("c", [Op::add("country", "NL")]);
+            let last = evolution.schema_version();
+            let body = json!({"country": "GB"});
+            let (low, kept) = carry(&evolution, last, 1, body.clone(), &Complement::empty());
+            assert_eq!(low, json!({}));
+            assert_eq!(carry(&evolution, 1, last, low.clone(), &kept).0, body);
+            // In two goes.
+            let (middle, kept) = carry(&evolution, 1, last - 1, low, &kept);
+            assert_eq!(carry(&evolution, last - 1, last, middle, &kept).0, body);
+        }
+    }
+
+    #[test]
+    fn copies_are_forgotten_too() {
+        let forget = || Op::remove("ssn").forget();
+        for middle in [
+            vec![vec![Op::copy("ssn", "backup")], vec![Op::remove("backup")]],
+            vec![vec![Op::copy("ssn", "backup")], vec![Op::lowercase("backup")], vec![Op::remove("backup")]],
+            vec![vec![Op::copy("ssn", "a.b"), Op::inside("a", [Op::copy("b", "c")])], vec![Op::remove("a.c")]],
+            vec![vec![Op::rename("q", "ssn")], vec![Op::copy("ssn", "t.u")], vec![Op::remove("t")]],
+            vec![vec![Op::copy("ssn", "l")], vec![Op::wrap_list("l")], vec![Op::each("l", [Op::trim("")])]],
+            vec![vec![Op::copy("ssn", "one")], vec![Op::split("one", "-", ["two", "three"])], vec![
+                Op::remove("two"),
+            ]],
+        ] {
+            let mut evolution = Evolution::new();
+            for (number, ops) in middle.into_iter().enumerate() {
+                evolution = evolution.step(&number.to_string(), ops);
+            }
+            let last = evolution.schema_version();
+            let evolution = evolution.step("forget", [forget()]);
+            let body = json!({"ssn": " Secret-Number "});
+            let body = if carry_fails(&evolution) { json!({"q": " Secret-Number "}) } else { body };
+            let (high, kept) = carry(&evolution, 1, last, body.clone(), &Complement::empty());
+            let (_, kept) = carry(&evolution, last, last + 1, high, &kept);
+            assert!(!text(&kept).to_lowercase().contains("secret"), "{evolution:?}");
+            let (_, kept) = carry(&evolution, 1, last + 1, body, &Complement::empty());
+            assert!(!text(&kept).to_lowercase().contains("secret"), "{evolution:?}");
+        }
+    }
+
+    /// Whether the first step is a rename to what is forgotten.
+    fn carry_fails(evolution: &Evolution) -> bool {
+        evolution.steps[0].ops[0].name() == "rename"
+    }
+
+    #[test]
+    fn copies_made_by_functions_are_forgotten_too() {
+        let copy = Function::new("copy", |body, _| body["backup"] = body["ssn"].clone()).down(|body, _| {
+            if let Some(members) = body.as_object_mut() {
+                members.remove("backup");
+            }
+        });
+        let evolution = Evolution::new()
+            .step("copy", copy)
+            .step("remove", [Op::remove("backup")])
+            .step("forget", [Op::remove("ssn").forget()]);
+        let (_, kept) = carry(&evolution, 1, 4, json!({"ssn": "secret"}), &Complement::empty());
+        assert!(!text(&kept).contains("secret"));
+    }
+
+    #[test]
+    fn what_ops_beside_it_have_kept_survives() {
+        let step = |ops| Evolution::new().step("s", ops);
+        for (evolution, body, middle) in [
+            (
+                step([Op::each("a", [Op::trim("t"), Op::remove("ssn").forget()])]),
+                json!({"a": [{"t": " x ", "ssn": "secret"}, {"t": "y"}]}),
+                json!({"a": [{"t": "x"}, {"t": "y"}]}),
+            ),
+            (
+                step([Op::inside("a", [Op::trim("t"), Op::remove("ssn").forget(), Op::remove("u")])]),
+                json!({"a": {"t": " x ", "u": 1, "ssn": "secret"}}),
+                json!({"a": {"t": "x"}}),
+            ),
+            (
+                step([Op::each_value("a", [Op::each("", [Op::remove("ssn").forget(), Op::trim("t")])])]),
+                json!({"a": {"b": [{"t": " x ", "ssn": "secret"}]}}),
+                json!({"a": {"b": [{"t": "x"}]}}),
+            ),
+        ] {
+            let (high, kept) = carry(&evolution, 1, 2, body.clone(), &Complement::empty());
+            assert_eq!(high, middle);
+            assert!(!text(&kept).contains("secret"));
+            let (low, _) = carry(&evolution, 2, 1, high, &kept);
+            let without = body.to_string().replace(r#""ssn":"secret","#, "").replace(r#","ssn":"secret""#, "");
+            assert_eq!(low, serde_json::from_str::<Value>(&without).unwrap());
+        }
+    }
+}
