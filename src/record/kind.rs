@@ -167,6 +167,11 @@ impl Kind {
         self.with_history(|history| history.stops(from, to))
     }
 
+    /// The name of a step that forgets something on the way from one stamp to another.
+    pub(crate) fn forgetting(&self, from: Stamp, to: Stamp) -> Option<String> {
+        self.plan(from, to).ok()?.forgetting().map(str::to_owned)
+    }
+
     /// The steps that lead from one stamp up to another; `None` where it is not below it.
     pub(crate) fn ascent(&self, from: Stamp, to: Stamp) -> Option<Vec<Arc<Step>>> {
         self.with_history(|history| history.ascent(from, to))

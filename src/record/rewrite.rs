@@ -1,5 +1,7 @@
 //! What a typed write makes of a stored document.
 
+use serde_json::Value;
+
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::noting::Notes;
 use crate::encoding::body::raw::Raw;
@@ -7,11 +9,13 @@ use crate::encoding::merge::keys::ArrayKeys;
 use crate::encoding::merge::question::Reread;
 use crate::encoding::merge::typed::{merge, merge_noted};
 use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
 use crate::evolution::history::Relation;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::record::kind::{Kind, Shaped};
 use crate::record::view::{View, shaped};
+use crate::value::path::Path;
 
 /// What to store of a document, and at which stamp.
 #[derive(Debug)]
@@ -76,7 +80,9 @@ pub(crate) fn rewrite(
             };
             let (base, none) = (Raw::new(stored.body)?, ArrayKeys::none());
             let merged = merge(base, Raw::new(&before)?, Raw::new(&after)?, limits, &none, &reread)?;
-            Rewritten { stamp: stored.stamp, body: merged.into_owned(), complement }
+            let rewritten = Rewritten { stamp: stored.stamp, body: merged.into_owned(), complement };
+            check_read_back(kind, id, &rewritten, shape, &edited, limits)?;
+            rewritten
         }
     };
     // The edit may be of something that only the complement has room for.
@@ -84,4 +90,49 @@ pub(crate) fn rewrite(
         && rewritten.body == stored.body
         && rewritten.complement == stored.complement;
     Ok((!unchanged).then_some(rewritten))
+}
+
+/// Fails where the program would not read back at `shape` what it is about to write: a step on the way forgets some of it, or has a function that
+/// does not bring it back.
+fn check_read_back(
+    kind: &Kind,
+    id: &DocumentId,
+    Rewritten { stamp, body, complement }: &Rewritten,
+    shape: Stamp,
+    edited: &[u8],
+    limits: Limits,
+) -> Result<(), Error> {
+    let read = kind.read(id, Shaped { stamp: *stamp, body, complement }, shape, limits)?;
+    if read == edited {
+        return Ok(());
+    }
+    let (wanted, found) = (Raw::new(edited)?.to_value()?, Raw::new(&read)?.to_value()?);
+    let Some(path) = first_difference(&wanted, &found, Path::root()) else { return Ok(()) };
+    let message = "what was changed does not come back from the schema version that the document is stored in";
+    let error = Error::new(ErrorKind::StepFailed, message).with_path(path);
+    Err(match kind.forgetting(shape, *stamp).or_else(|| kind.forgetting(*stamp, shape)) {
+        Some(step) => error.with_step(&step),
+        None => error,
+    })
+}
+
+/// Where the two differ, the order of members aside.
+fn first_difference(one: &Value, other: &Value, here: Path) -> Option<Path> {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let missing = other.keys().find(|name| !one.contains_key(*name)).map(|name| here.child(name));
+            let mut members = one.iter();
+            let differs = members.find_map(|(name, value)| match other.get(name) {
+                Some(found) => first_difference(value, found, here.child(name)),
+                None => Some(here.child(name)),
+            });
+            differs.or(missing)
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            let mut elements = one.iter().zip(other).enumerate();
+            elements
+                .find_map(|(index, (one, other))| first_difference(one, other, here.child(&index.to_string())))
+        }
+        _ => (one != other).then_some(here),
+    }
 }

@@ -12,4 +12,5 @@ mod model;
 mod ranges;
 mod reviewed;
 mod rewriting;
+mod steps;
 mod support;

@@ -1,0 +1,95 @@
+//! What programs of several steps read, edit and write on one store. Each test tells of a bug that was found by reading.
+
+use std::sync::Arc;
+
+use pivotdb::backend::MemoryBackend;
+use pivotdb::{Collection, ErrorKind, Evolution, Op, Store};
+use serde_json::{Value, json};
+
+struct Medium(Arc<MemoryBackend>);
+
+impl Medium {
+    fn new() -> Self {
+        Self(Arc::new(MemoryBackend::new()))
+    }
+
+    fn open(&self) -> Store {
+        Store::builder().open_backend(self.0.clone()).unwrap()
+    }
+
+    /// What a program with these steps does.
+    fn run<T>(&self, evolution: &Evolution, work: impl FnOnce(&Collection<Value>) -> T) -> T {
+        let store = self.open();
+        let done = work(&store.collection_with("things", "thing", evolution).unwrap());
+        store.close().unwrap();
+        done
+    }
+}
+
+fn base() -> Evolution {
+    Evolution::new().step("one", [Op::rename("a", "b")])
+}
+
+fn forgetting(evolution: Evolution) -> Evolution {
+    evolution.step("f", [Op::remove("ssn").forget()])
+}
+
+fn country(evolution: Evolution) -> Evolution {
+    evolution.step("c", [Op::add("country", "NL")])
+}
+
+/// An acknowledged edit was lost when a step on the way forgot something: what later steps had kept was dropped with it.
+#[test]
+fn an_edit_survives_a_step_that_forgets() {
+    let stored = base().step("tier", [Op::add("tier", 0)]);
+    for ours in [country(forgetting(base())), forgetting(country(base()))] {
+        let medium = Medium::new();
+        medium.run(&stored, |things| things.insert_with_id(1, &json!({"b": 1, "tier": 5})).unwrap());
+        medium.run(&ours, |things| {
+            let edited = things.update(1, |thing| thing["country"] = json!("GB")).unwrap();
+            assert_eq!(*edited, json!({"b": 1, "country": "GB"}));
+            assert_eq!(*things.require(1).unwrap(), *edited);
+        });
+        medium.run(&ours, |things| assert_eq!(things.require(1).unwrap()["country"], "GB"));
+        medium.run(&stored, |things| assert_eq!(*things.require(1).unwrap(), json!({"b": 1, "tier": 5})));
+    }
+}
+
+/// The same where the branch that the document is stored on forgets: the edit was acknowledged and nothing was written.
+#[test]
+fn an_edit_survives_a_branch_that_forgets() {
+    let (stored, ours) = (forgetting(base()), country(base()));
+    let medium = Medium::new();
+    medium.run(&stored, |things| things.insert_with_id(1, &json!({"b": 1})).unwrap());
+    medium.run(&ours, |things| {
+        let edited = things.update(1, |thing| thing["country"] = json!("GB")).unwrap();
+        assert_eq!(*edited, json!({"b": 1, "country": "GB"}));
+        assert_eq!(*things.require(1).unwrap(), *edited);
+    });
+    medium.run(&stored, |things| assert_eq!(*things.require(1).unwrap(), json!({"b": 1})));
+}
+
+/// An older program's edit of what the newer one forgets was acknowledged and gone.
+#[test]
+fn an_edit_of_what_is_forgotten_is_refused() {
+    let (stored, ours) = (forgetting(base()), base());
+    let medium = Medium::new();
+    medium.run(&stored, |things| things.insert_with_id(1, &json!({"b": 1})).unwrap());
+    medium.run(&ours, |things| {
+        let before = things.require(1).unwrap();
+        for error in [
+            things.update(1, |thing| thing["ssn"] = json!("secret")).map(drop).unwrap_err(),
+            things.put(1, &json!({"b": 2, "ssn": "secret"})).map(drop).unwrap_err(),
+            things.merge_patch(1, &json!({"ssn": "secret"})).map(drop).unwrap_err(),
+        ] {
+            let context = error.context();
+            assert_eq!(error.kind(), ErrorKind::StepFailed, "{error}");
+            assert_eq!((context.step(), context.path()), (Some("f"), Some("ssn")), "{error}");
+            assert_eq!((context.collection(), context.id()), (Some("things"), Some(&1.into())), "{error}");
+        }
+        let after = things.require(1).unwrap();
+        assert_eq!((&*after, after.revision()), (&*before, before.revision()));
+        things.update(1, |thing| thing["b"] = json!(3)).unwrap();
+        assert_eq!(*things.require(1).unwrap(), json!({"b": 3}));
+    });
+}
