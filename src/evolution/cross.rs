@@ -14,7 +14,7 @@ use crate::evolution::apply::{Position, apply, each_place};
 use crate::evolution::context::StepContext;
 use crate::evolution::fault::Fault;
 use crate::evolution::function::Function;
-use crate::evolution::notes::{Note, Notes, State, digest_states, digest_value};
+use crate::evolution::notes::{Note, Notes, State, digest_element, digest_op, digest_states};
 use crate::value::canonical;
 use crate::value::path::Path;
 
@@ -27,13 +27,26 @@ pub(crate) fn cross<'a>(
     note: Option<&Note<'a>>,
     keep: bool,
 ) -> Result<Option<Note<'a>>, Failed> {
-    if let Action::Within { place, path, actions } = action {
-        return cross_within(*place, path, actions, up, body, note, keep);
-    }
+    cross_in(0, action, up, body, note, keep)
+}
+
+/// As [`cross`], in the op that has the digest `within`.
+fn cross_in<'a>(
+    within: u64,
+    action: &'a Action,
+    up: bool,
+    body: &mut Node<'a>,
+    note: Option<&Note<'a>>,
+    keep: bool,
+) -> Result<Option<Note<'a>>, Failed> {
     let region = action.region();
+    let op = || digest_op(within, action.name(), &region);
+    if let Action::Within { place, path, actions } = action {
+        return cross_within(op(), (*place, path, actions), up, body, note, keep);
+    }
     let before = if keep { states(body, &region)? } else { Vec::new() };
     match note {
-        Some(Note::Paths { digest, before }) if fits(body, &region, *digest, before)? => {
+        Some(Note::Paths { digest, before }) if fits(op(), body, &region, *digest, before)? => {
             restore(body, &region, before)?;
         }
         _ => apply(action, up, body)?,
@@ -52,7 +65,7 @@ pub(crate) fn cross<'a>(
         return Ok(None);
     }
     let after = states(body, &region)?;
-    let digest = digest_states(&after).map_err(at(&Path::root()))?;
+    let digest = digest_states(op(), &after).map_err(at(&Path::root()))?;
     Ok(Some(Note::Paths { digest, before }))
 }
 
@@ -99,13 +112,20 @@ fn states<'a>(body: &mut Node<'a>, region: &[&Path]) -> Result<Vec<State<'a>>, F
     region.iter().map(|path| state(body, path)).collect()
 }
 
-fn fits(body: &mut Node<'_>, region: &[&Path], digest: u64, before: &[State<'_>]) -> Result<bool, Failed> {
+fn fits(
+    op: u64,
+    body: &mut Node<'_>,
+    region: &[&Path],
+    digest: u64,
+    before: &[State<'_>],
+) -> Result<bool, Failed> {
     Ok(before.len() == region.len()
-        && digest_states(&states(body, region)?).map_err(at(&Path::root()))? == digest)
+        && digest_states(op, &states(body, region)?).map_err(at(&Path::root()))? == digest)
 }
 
 /// Crosses `actions` in their order going up, in the reverse going down.
 fn cross_all<'a>(
+    within: u64,
     actions: &'a [Action],
     up: bool,
     body: &mut Node<'a>,
@@ -115,7 +135,7 @@ fn cross_all<'a>(
     let mut kept = Notes::new();
     let mut one = |(position, action): (usize, &'a Action)| {
         let position = u32::try_from(position).unwrap_or(u32::MAX);
-        let note = cross(action, up, body, find_note(notes, position), keep)?;
+        let note = cross_in(within, action, up, body, find_note(notes, position), keep)?;
         kept.extend(note.map(|note| (position, note)));
         Ok(())
     };
@@ -132,9 +152,8 @@ pub(crate) fn find_note<'n, 'a>(notes: &'n Notes<'a>, position: u32) -> Option<&
 }
 
 fn cross_within<'a>(
-    place: Place,
-    path: &Path,
-    actions: &'a [Action],
+    op: u64,
+    (place, path, actions): (Place, &Path, &'a [Action]),
     up: bool,
     body: &mut Node<'a>,
     note: Option<&Note<'a>>,
@@ -142,7 +161,7 @@ fn cross_within<'a>(
 ) -> Result<Option<Note<'a>>, Failed> {
     let none = Notes::new();
     let matched = match note {
-        Some(Note::Each(elements)) => match_elements(elements, &digests(body, path)?),
+        Some(Note::Each(elements)) => match_elements(elements, &digests(op, body, path)?),
         _ => Vec::new(),
     };
     let (mut inside, mut elements, mut members) = (Notes::new(), Vec::new(), Vec::new());
@@ -155,7 +174,7 @@ fn cross_within<'a>(
             (Position::Index(index), _) => matched.get(*index).copied().flatten().unwrap_or(&none),
             _ => &none,
         };
-        let kept = cross_all(actions, up, body, notes, keep)?;
+        let kept = cross_all(op, actions, up, body, notes, keep)?;
         if kept.is_empty() {
             return Ok(());
         }
@@ -163,7 +182,7 @@ fn cross_within<'a>(
             Position::Only => inside = kept,
             Position::Name(name) => members.push((Cow::Owned(name.to_owned()), kept)),
             Position::Index(index) => {
-                let digest = digest_value(body).map_err(at(&Path::root()))?;
+                let digest = digest_element(op, body).map_err(at(&Path::root()))?;
                 elements.push((u32::try_from(index).unwrap_or(u32::MAX), digest, kept));
             }
         }
@@ -178,10 +197,10 @@ fn cross_within<'a>(
 }
 
 /// Of every element of the list at `path`.
-fn digests(body: &mut Node<'_>, path: &Path) -> Result<Vec<u64>, Failed> {
+fn digests(op: u64, body: &mut Node<'_>, path: &Path) -> Result<Vec<u64>, Failed> {
     let Some(list) = find(body, path)? else { return Ok(Vec::new()) };
     let elements = list.as_array_mut().map_err(at(path))?.into_iter().flatten();
-    elements.map(|element| digest_value(element).map_err(at(path))).collect()
+    elements.map(|element| digest_element(op, element).map_err(at(path))).collect()
 }
 
 /// For each element, by its digest, the notes of the one that it was when they were taken. First those that are where they were then, so that
@@ -215,7 +234,8 @@ pub(crate) fn cross_function<'a>(
     keep: bool,
 ) -> Result<Option<Note<'a>>, Fault> {
     let before = (keep && function.has_down()).then(|| body.clone());
-    if !undo(body, note)? {
+    let identity = function.identity();
+    if !undo(identity, body, note)? {
         function.run(up, body, context)?;
     }
     let Some(before) = before else { return Ok(None) };
@@ -228,12 +248,12 @@ pub(crate) fn cross_function<'a>(
         node.absorb_value(value.clone()).map(|()| node)
     };
     let (Value::Object(old), Value::Object(new)) = (&before, &*body) else {
-        return Ok(Some(Note::Body { digest: digest_of(body), before: absorbed(&before)? }));
+        return Ok(Some(Note::Body { digest: digest_of(identity, body), before: absorbed(&before)? }));
     };
     let mut changed: Vec<&String> = old.keys().filter(|name| old.get(*name) != new.get(*name)).collect();
     changed.extend(new.keys().filter(|name| !old.contains_key(*name)));
     changed.sort_unstable();
-    let digest = digest_members(new, changed.iter().map(|name| name.as_str()));
+    let digest = digest_members(identity, new, changed.iter().map(|name| name.as_str()));
     let before = changed
         .into_iter()
         .map(|name| Ok((Cow::Owned(name.clone()), old.get(name).map(&absorbed).transpose()?)));
@@ -241,13 +261,13 @@ pub(crate) fn cross_function<'a>(
 }
 
 /// Whether nothing has changed since `note` was taken, and the body is what it was.
-fn undo(body: &mut Value, note: Option<&Note<'_>>) -> Result<bool, Fault> {
+fn undo(identity: &str, body: &mut Value, note: Option<&Note<'_>>) -> Result<bool, Fault> {
     match (note, &mut *body) {
-        (Some(Note::Body { digest, before }), body) if digest_of(body) == *digest => {
+        (Some(Note::Body { digest, before }), body) if digest_of(identity, body) == *digest => {
             *body = before.to_value()?;
         }
         (Some(Note::Members { digest, before }), Value::Object(members))
-            if digest_members(members, before.iter().map(|(name, _)| &**name)) == *digest =>
+            if digest_members(identity, members, before.iter().map(|(name, _)| &**name)) == *digest =>
         {
             for (name, value) in before {
                 match value {
@@ -261,8 +281,20 @@ fn undo(body: &mut Value, note: Option<&Note<'_>>) -> Result<bool, Fault> {
     Ok(true)
 }
 
-fn digest_members<'n>(members: &Map<String, Value>, names: impl Iterator<Item = &'n str>) -> u64 {
+/// The text that a digest of a function begins with.
+fn named(identity: &str) -> String {
     let mut text = String::new();
+    canonical::write(&Value::from(identity), &mut text);
+    text.push(';');
+    text
+}
+
+fn digest_members<'n>(
+    identity: &str,
+    members: &Map<String, Value>,
+    names: impl Iterator<Item = &'n str>,
+) -> u64 {
+    let mut text = named(identity);
     for name in names {
         if let Some(value) = members.get(name) {
             canonical::write(value, &mut text);
@@ -272,8 +304,8 @@ fn digest_members<'n>(members: &Map<String, Value>, names: impl Iterator<Item = 
     xxh3_64(text.as_bytes())
 }
 
-fn digest_of(value: &Value) -> u64 {
-    let mut text = String::new();
+fn digest_of(identity: &str, value: &Value) -> u64 {
+    let mut text = named(identity);
     canonical::write(value, &mut text);
     xxh3_64(text.as_bytes())
 }

@@ -10,6 +10,7 @@ use crate::encoding::body::node::Node;
 use crate::encoding::body::raw::{Elements, Kind, Raw};
 use crate::encoding::body::writer::Writer;
 use crate::model::stamp::Fingerprint;
+use crate::value::path::Path;
 
 /// A complement: what the steps a document has crossed could not express in their output, by step and direction. Section 4 of the
 /// [format](crate::documentation::format) has its bytes.
@@ -240,9 +241,27 @@ fn malformed() -> BodyError {
     BodyError::malformed("not a complement that a writer makes")
 }
 
-/// Of the states in which paths are.
-pub(crate) fn digest_states(states: &[State<'_>]) -> Result<u64, BodyError> {
+/// Of an op, by what it is called, the paths it writes, and the digest of the op it is within: what it has kept is nobody else's, also where another
+/// definition of the step has another op in its place.
+pub(crate) fn digest_op(within: u64, name: &str, paths: &[&Path]) -> u64 {
     let mut hash = Xxh3::new();
+    let text = |text: &str, hash: &mut Xxh3| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    hash.update(&within.to_le_bytes());
+    text(name, &mut hash);
+    for path in paths {
+        hash.update(&(path.names().len() as u64).to_le_bytes());
+        path.names().for_each(|name| text(name, &mut hash));
+    }
+    hash.digest()
+}
+
+/// Of the states in which the paths of an op are.
+pub(crate) fn digest_states(op: u64, states: &[State<'_>]) -> Result<u64, BodyError> {
+    let mut hash = Xxh3::new();
+    hash.update(&op.to_le_bytes());
     for State { depth, value } in states {
         hash.update(&(*depth as u64).to_le_bytes());
         match value {
@@ -253,9 +272,10 @@ pub(crate) fn digest_states(states: &[State<'_>]) -> Result<u64, BodyError> {
     Ok(hash.digest())
 }
 
-/// Of one value.
-pub(crate) fn digest_value(value: &Node<'_>) -> Result<u64, BodyError> {
+/// Of one element of the list of an op.
+pub(crate) fn digest_element(op: u64, value: &Node<'_>) -> Result<u64, BodyError> {
     let mut hash = Xxh3::new();
+    hash.update(&op.to_le_bytes());
     hash_value(value, &mut hash, Limits::MAX_DEPTH)?;
     Ok(hash.digest())
 }
@@ -364,7 +384,7 @@ mod tests {
             let members = names.into_iter().map(|name| (name.into(), node(json!(name.len()))));
             Node::Object(members.collect())
         };
-        let digest = |value: &Node<'_>| digest_value(value).unwrap();
+        let digest = |value: &Node<'_>| digest_element(7, value).unwrap();
         assert_eq!(digest(&object(["a", "bb"])), digest(&object(["bb", "a"])));
         let different = [
             json!({"a": 1}),
