@@ -301,9 +301,12 @@ impl History {
         // Two branches may have the same step. What it drops on the way down comes back where the way leads up over it again.
         let (down, up) = crossings.split_at_mut(undone);
         let mut repeats = false;
+        // From the ancestor upwards on both, each with one other.
+        let mut undone: Vec<_> = down.iter().rev().collect();
         for crossing in up {
-            for same in down.iter().filter(|down| down.step.does_the_same(&crossing.step)) {
-                crossing.fingerprints.extend(&same.fingerprints);
+            let same = undone.iter().position(|down| down.step.does_the_same(&crossing.step));
+            if let Some(same) = same {
+                crossing.fingerprints.extend(&undone.remove(same).fingerprints);
                 repeats = true;
             }
         }
