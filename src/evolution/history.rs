@@ -1,5 +1,6 @@
 //! The tree of stamps.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -35,8 +36,12 @@ pub(crate) struct History {
 struct HistoryNode {
     /// The first is its own, the others mean the same shape: those of redefined steps, and those under other names of the kind.
     stamps: Vec<Stamp>,
+    /// Those of the stamps whose step has other ops, or another function.
+    defined_otherwise: Vec<Stamp>,
     /// The step that leads here, and where from; `None` at the root, and where nothing is known of the parent.
     arrival: Option<(usize, Arc<Step>)>,
+    /// One of the definitions of the step redefines the others.
+    redefined: bool,
 }
 
 impl HistoryNode {
@@ -47,6 +52,12 @@ impl HistoryNode {
 
     fn fingerprints(&self) -> Vec<Fingerprint> {
         self.stamps.iter().map(|stamp| stamp.fingerprint).collect()
+    }
+
+    /// Of those definitions whose ops are those of the step.
+    fn fingerprints_of_its_ops(&self) -> Vec<Fingerprint> {
+        let stamps = self.stamps.iter().filter(|stamp| !self.defined_otherwise.contains(stamp));
+        stamps.map(|stamp| stamp.fingerprint).collect()
     }
 }
 
@@ -154,30 +165,49 @@ impl History {
                 let parent = Stamp { schema_version, fingerprint: parent };
                 Some((*self.by_stamp.get(&parent)?, Arc::new(json::to_recorded_step(&step))))
             });
-            let node = self.insert(stamp, arrival);
-            self.redefine(node);
+            self.insert(stamp, arrival);
+        }
+        while let Some((one, other)) = self.two_of_one() {
+            self.merge(one, other);
         }
     }
 
-    /// If the step to `node` redefines another, or another redefines it, makes them one.
-    fn redefine(&mut self, node: usize) {
-        let Some((parent, step)) = self.nodes.get(node).and_then(|node| node.arrival.as_ref()) else {
-            return;
+    /// Two definitions of one step: one of them redefines the other, or they do the same, from what has been found to be one shape.
+    fn two_of_one(&self) -> Option<(usize, usize)> {
+        let mut met: HashMap<(usize, &str), Vec<(usize, &HistoryNode, &Step)>> = HashMap::new();
+        for (position, node) in self.nodes.iter().enumerate() {
+            let Some((parent, step)) = &node.arrival else { continue };
+            let siblings = met.entry((*parent, &step.name)).or_default();
+            let same = siblings.iter().find(|(_, sibling, known)| {
+                node.redefined || sibling.redefined || step.does_the_same(known)
+            });
+            if let Some((sibling, ..)) = same {
+                return Some((*sibling, position));
+            }
+            siblings.push((position, node, step));
+        }
+        None
+    }
+
+    /// Makes one of two definitions of a step. The program's own counts; of two foreign ones, one that redefines, whichever was met first.
+    fn merge(&mut self, one: usize, other: usize) {
+        let rank = |position: usize| {
+            let node = self.nodes.get(position)?;
+            let redefines = node.arrival.as_ref().is_some_and(|(_, step)| step.redefines.is_some());
+            Some((self.own.contains(&node.stamp()), redefines, Reverse(node.stamp())))
         };
-        let other = self.nodes.iter().enumerate().position(|(position, other)| {
-            position != node
-                && other.arrival.as_ref().is_some_and(|(other_parent, other)| {
-                    other_parent == parent
-                        && other.name == step.name
-                        && (other.redefines.is_some() || step.redefines.is_some())
-                })
-        });
-        let Some(other) = other else { return };
-        // The program's own definition counts; of two foreign ones, the one that redefines.
-        let is_own = |node: usize| self.nodes.get(node).is_some_and(|node| self.own.contains(&node.stamp()));
-        let newer = step.redefines.is_some() && !is_own(other);
-        let (kept, dropped) = if newer { (node, other) } else { (other, node) };
-        let stamps = self.nodes.get(dropped).map(|node| node.stamps.clone()).unwrap_or_default();
+        let (kept, dropped) = if rank(one) > rank(other) { (one, other) } else { (other, one) };
+        let Some(node) = self.nodes.get_mut(dropped) else { return };
+        let redefined = node.redefined;
+        // Nothing leads there any more; it keeps its place, since places are names.
+        let (stamps, otherwise) =
+            (std::mem::take(&mut node.stamps), std::mem::take(&mut node.defined_otherwise));
+        let Some((_, step)) = node.arrival.take() else { return };
+        if let Some(node) = self.nodes.get_mut(kept) {
+            let same = node.arrival.as_ref().is_some_and(|(_, kept)| kept.does_the_same(&step));
+            node.defined_otherwise.extend(if same { otherwise } else { stamps.clone() });
+            node.redefined |= redefined;
+        }
         for stamp in stamps {
             self.unify(stamp, kept);
         }
@@ -188,15 +218,17 @@ impl History {
                 *parent = kept;
             }
         }
-        // Nothing leads there any more; it keeps its place, since places are names.
-        if let Some(node) = self.nodes.get_mut(dropped) {
-            node.arrival = None;
-        }
     }
 
     fn insert(&mut self, stamp: Stamp, arrival: Option<(usize, Arc<Step>)>) -> usize {
         let position = self.nodes.len();
-        self.nodes.push(HistoryNode { stamps: vec![stamp], arrival });
+        let redefined = arrival.as_ref().is_some_and(|(_, step)| step.redefines.is_some());
+        self.nodes.push(HistoryNode {
+            stamps: vec![stamp],
+            defined_otherwise: Vec::new(),
+            arrival,
+            redefined,
+        });
         self.by_stamp.insert(stamp, position);
         position
     }
@@ -421,7 +453,7 @@ impl History {
             } else if let Some(before) = reached.get(parent) {
                 let mut suspects = before.clone();
                 let positions = suspects.trace_on(step, position == node);
-                spared.push(known.fingerprints(), Kept::Of(positions));
+                spared.push(known.fingerprints_of_its_ops(), Kept::Of(positions));
                 reached.insert(position, suspects);
             }
         }

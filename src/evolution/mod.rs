@@ -26,6 +26,8 @@ mod fault;
 pub(crate) mod fingerprint;
 mod forgetting;
 mod json;
+#[cfg(test)]
+mod redefinitions;
 mod shapes;
 mod total;
 mod typed;

@@ -1,0 +1,199 @@
+//! What becomes of documents when steps are redefined, and of what had been kept of them.
+
+use serde_json::{Value, json};
+
+use crate::encoding::body::node::Node;
+use crate::evolution::context::StepContext;
+use crate::evolution::evolution::Evolution;
+use crate::evolution::function::Function;
+use crate::evolution::history::{History, Recorded, Relation};
+use crate::evolution::notes::OpenComplement;
+use crate::evolution::op::Op;
+use crate::evolution::plan::Plan;
+use crate::model::id::DocumentId;
+
+fn history(evolution: &Evolution) -> History {
+    History::new("user", evolution).unwrap()
+}
+
+/// As a catalog would keep it.
+fn recorded(history: &History) -> Vec<Recorded> {
+    history.declared()
+}
+
+/// What is written after a plan: the body, and what is kept.
+fn write(plan: &Plan, body: &Value, kept: &[u8]) -> (Value, Vec<u8>) {
+    let id = DocumentId::from(1);
+    let mut node = Node::from_value(body.clone()).unwrap();
+    let kept = OpenComplement::read(kept).unwrap();
+    let kept = plan.write(&mut node, &kept, &StepContext::new("user", &id)).unwrap();
+    (node.to_value().unwrap(), kept.to_bytes().unwrap())
+}
+
+fn up_only() -> Function {
+    Function::new("no way back", |body, _| body["seen"] = json!(true))
+}
+
+fn old() -> Evolution {
+    Evolution::new().step("one", [Op::trim("a")])
+}
+
+fn new() -> Evolution {
+    Evolution::new().step("one", [Op::trim("a"), Op::trim("b")]).redefine("nobody had a b")
+}
+
+#[test]
+fn the_steps_above_a_redefined_one_are_the_same_steps() {
+    let above = |evolution: Evolution| evolution.step("two", up_only()).step("three", [Op::add("c", 1)]);
+    let (before, mut after) = (history(&above(old())), history(&above(new())));
+    after.learn(recorded(&before));
+    for version in 1..=4 {
+        let (theirs, ours) = (before.own(version).unwrap(), after.own(version).unwrap());
+        assert_eq!(after.relation(theirs, ours), Relation::Same, "{version}");
+        assert!(after.plan(theirs, ours).unwrap().is_empty());
+    }
+    assert!(after.plan(before.current(), after.current()).is_ok());
+    // The older program sees it likewise.
+    let mut before = before;
+    before.learn(recorded(&after));
+    assert_eq!(before.relation(after.current(), before.current()), Relation::Same);
+    // Above them somebody else has gone on.
+    let more = history(&above(old()).step("four", [Op::rename("c", "d")]));
+    after.learn(recorded(&more));
+    assert_eq!(after.relation(more.current(), after.current()), Relation::Descendant);
+    let plan = after.plan(more.current(), after.current()).unwrap();
+    assert_eq!(write(&plan, &json!({"d": 2}), &[]).0, json!({"c": 2}));
+    // A step that is another one above it stays another one.
+    let other = history(&old().step("two", [Op::add("x", 1)]));
+    after.learn(recorded(&other));
+    assert_eq!(after.relation(other.current(), after.current()), Relation::Diverged);
+}
+
+#[test]
+fn it_does_not_matter_in_which_order_definitions_are_met() {
+    let definitions = [
+        old(),
+        new(),
+        Evolution::new().step("one", [Op::trim("a"), Op::trim("b"), Op::trim("c")]).redefine("nor a c"),
+        Evolution::new().step("one", [Op::lowercase("a")]),
+    ];
+    let histories: Vec<_> =
+        definitions.into_iter().map(|evolution| history(&evolution.step("two", up_only()))).collect();
+    for own in 0..4 {
+        let mut seen = Vec::new();
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+            let mut ours = histories[own].clone();
+            for other in order.into_iter().filter(|other| *other != own) {
+                ours.learn(recorded(&histories[other]));
+            }
+            for theirs in &histories {
+                assert_eq!(ours.relation(theirs.current(), ours.current()), Relation::Same, "{own} {order:?}");
+            }
+            let stranger = history(&Evolution::new());
+            let mut stranger = stranger;
+            for other in order {
+                stranger.learn(recorded(&histories[other]));
+            }
+            seen.push(stranger.plan(stranger.current(), histories[0].own(2).unwrap()).unwrap());
+        }
+        let ops =
+            |plan: &Plan| plan.crossings().iter().map(|crossing| crossing.step.ops.clone()).collect::<Vec<_>>();
+        assert!(seen.iter().all(|plan| ops(plan) == ops(&seen[0])));
+    }
+}
+
+#[test]
+fn a_redefinition_that_was_recorded_holds_when_its_line_is_deleted() {
+    let above = |evolution: Evolution| evolution.step("two", up_only());
+    let (first, second) = (history(&above(old())), history(&above(new())));
+    let mut third = history(&above(Evolution::new().step("one", [Op::trim("a"), Op::trim("b")])));
+    third.learn(recorded(&first));
+    assert_eq!(third.relation(first.current(), third.current()), Relation::Diverged, "nobody has said it");
+    third.learn(recorded(&second));
+    assert_eq!(third.relation(first.current(), third.current()), Relation::Same);
+    assert_eq!(third.relation(second.current(), third.current()), Relation::Same);
+}
+
+#[test]
+fn the_reason_of_a_redefinition_is_not_part_of_the_stamp() {
+    let one = history(&old().redefine("a typo hree"));
+    let other = history(&old().redefine("a typo here"));
+    assert_eq!(one.current(), other.current());
+    assert_ne!(one.current(), history(&old()).current(), "whether it redefines is");
+}
+
+#[test]
+fn what_one_definition_has_kept_is_not_applied_to_another_op() {
+    let body = json!({"a": "x", "b": " x"});
+    for (before, after) in [
+        ([Op::trim("b")], [Op::trim("a")]),
+        ([Op::trim("b")], [Op::lowercase("b")]),
+        ([Op::inside("", [Op::trim("b")])], [Op::inside("", [Op::trim("a")])]),
+    ] {
+        let first = history(&Evolution::new().step("one", before));
+        let mut second = history(&Evolution::new().step("one", after.clone()).redefine("it is a"));
+        second.learn(recorded(&first));
+        let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+        let (stored, kept) = write(&up, &body, &[]);
+        assert_eq!(stored, json!({"a": "x", "b": "x"}));
+        let down = second.plan(first.current(), second.own(1).unwrap()).unwrap();
+        assert_eq!(write(&down, &stored, &kept).0, json!({"a": "x", "b": "x"}), "{after:?}");
+        let down = first.plan(first.current(), first.own(1).unwrap()).unwrap();
+        assert_eq!(write(&down, &stored, &kept).0, body);
+    }
+    let body = json!({"a": [{"t": "x"}], "b": [{"t": " x"}]});
+    let first = history(&Evolution::new().step("one", [Op::each("b", [Op::trim("t")])]));
+    let mut second =
+        history(&Evolution::new().step("one", [Op::each("a", [Op::trim("t")])]).redefine("it is a"));
+    second.learn(recorded(&first));
+    let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+    let (stored, kept) = write(&up, &body, &[]);
+    let down = second.plan(first.current(), second.own(1).unwrap()).unwrap();
+    assert_eq!(write(&down, &stored, &kept).0, stored);
+    // Functions, by their identity.
+    let function = |identity: &str, name: &'static str| {
+        Function::new(identity, move |body, _| body[name] = json!(1)).down(|_, _| ())
+    };
+    let first = history(&Evolution::new().step("one", function("f", "n")));
+    let mut second = history(&Evolution::new().step("one", function("g", "n")).redefine("better"));
+    second.learn(recorded(&first));
+    let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+    let (stored, kept) = write(&up, &json!({"n": 2}), &[]);
+    let down = second.plan(first.current(), second.own(1).unwrap()).unwrap();
+    assert_eq!(write(&down, &stored, &kept).0, json!({"n": 1}));
+}
+
+#[test]
+fn what_was_kept_comes_back_through_a_redefined_step_and_those_above() {
+    let above = |evolution: Evolution| evolution.step("two", [Op::remove("x")]);
+    let (first, mut second) = (history(&above(old())), history(&above(new())));
+    second.learn(recorded(&first));
+    let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+    let body = json!({"a": " x ", "x": 7});
+    let (stored, kept) = write(&up, &body, &[]);
+    assert_eq!(stored, json!({"a": "x"}));
+    let down = second.plan(first.current(), second.own(1).unwrap()).unwrap();
+    let (back, kept) = write(&down, &stored, &kept);
+    assert_eq!(back, body);
+    let up = second.plan(second.own(1).unwrap(), second.current()).unwrap();
+    assert_eq!(write(&up, &back, &kept).0, stored);
+}
+
+/// A branch has the same ops twice: the first one took what the second had kept, and what the first had kept was gone.
+#[test]
+fn a_step_is_matched_with_one_step_of_the_other_branch() {
+    let add = || Op::add("country", "NL");
+    let theirs = history(
+        &Evolution::new()
+            .step("one", [add()])
+            .step("two", [Op::rename("country", "land")])
+            .step("three", [add()]),
+    );
+    let mut ours = history(
+        &Evolution::new().step("uno", [add()]).step("due", [Op::rename("country", "paese")]).step("tre", [add()]),
+    );
+    ours.learn(recorded(&theirs));
+    let plan = ours.plan(theirs.current(), ours.current()).unwrap();
+    let (body, _) = write(&plan, &json!({"land": "GB", "country": "FR"}), &[]);
+    assert_eq!(body, json!({"paese": "GB", "country": "FR"}));
+}
