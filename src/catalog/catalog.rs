@@ -191,6 +191,14 @@ impl Catalog {
         self.number(engine, Names::Kinds, name).map_err(|error| error.with_document_kind(name))
     }
 
+    /// Fails where [`kind`](Self::kind) would make none of this name.
+    pub(crate) fn check_kind(&self, name: &str) -> Result<(), Error> {
+        if self.find_kind(name).is_some() {
+            return Ok(());
+        }
+        check_name(name).map_err(|error| error.with_document_kind(name))
+    }
+
     /// The collections by name.
     pub(crate) fn collections(&self) -> Vec<(String, u32)> {
         let state = self.state();
@@ -350,11 +358,7 @@ impl Catalog {
         if let Some(number) = names.of(&self.state()).numbers.get(name) {
             return Ok(*number);
         }
-        if let Some(flaw) = name::flaw(name) {
-            return Err(Error::new(ErrorKind::InvalidName, "the name cannot be used")
-                .with_detail("name", format!("{name:?}"))
-                .with_detail("because", flaw));
-        }
+        check_name(name)?;
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(number) = names.of(&self.state()).numbers.get(name) {
             return Ok(*number);
@@ -413,6 +417,15 @@ impl State {
             Error::new(ErrorKind::Corrupt, "a catalog entry is malformed")
                 .with_detail("entry", format!("{key:?}"))
         })
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    match name::flaw(name) {
+        None => Ok(()),
+        Some(flaw) => Err(Error::new(ErrorKind::InvalidName, "the name cannot be used")
+            .with_detail("name", format!("{name:?}"))
+            .with_detail("because", flaw)),
     }
 }
 

@@ -94,6 +94,14 @@ impl Evolution {
         Ok(self.find_flaw()?)
     }
 
+    /// Whether the other one declares the same steps.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let mut steps = self.steps.iter().zip(&other.steps);
+        self.steps.len() == other.steps.len()
+            && self.senseless == other.senseless
+            && steps.all(|(one, other)| Arc::ptr_eq(one, other) || one.says_the_same(other))
+    }
+
     pub(crate) fn find_flaw(&self) -> Result<(), InvalidEvolution> {
         if self.senseless {
             return Err(InvalidEvolution { step: String::new(), op: None, flaw: Flaw::NoStep });

@@ -16,6 +16,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Whether the other one is the same declaration.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.redefines == other.redefines && self.does_the_same(other)
+    }
+
     /// Whether the other one changes documents in the same way.
     pub(crate) fn does_the_same(&self, other: &Self) -> bool {
         self.ops == other.ops && self.code.identity() == other.code.identity()

@@ -1,7 +1,7 @@
 //! A kind as one program sees it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::encoding::body::error::BodyError;
 use crate::encoding::body::limits::Limits;
@@ -12,6 +12,7 @@ use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::evolution::context::StepContext;
 use crate::evolution::evolution::Evolution;
+use crate::evolution::fingerprint;
 use crate::evolution::history::{History, NoWay, Recorded, Relation, Stop, Way};
 use crate::evolution::notes::OpenComplement;
 use crate::evolution::plan::Plan;
@@ -40,6 +41,16 @@ pub(crate) struct Declaration<'d> {
     pub(crate) element_keys: &'d [(&'d str, &'d str)],
 }
 
+impl Declaration<'_> {
+    fn keys(&self) -> Result<ArrayKeys, Error> {
+        let mut keys = ArrayKeys::none();
+        for (path, key) in self.element_keys {
+            keys.declare(Path::new(path)?.names(), *key);
+        }
+        Ok(keys)
+    }
+}
+
 /// A kind: its number and name, every stamp that is known of it, and the plans between them.
 #[derive(Debug)]
 pub(crate) struct Kind {
@@ -49,27 +60,18 @@ pub(crate) struct Kind {
     declared: bool,
     current: Stamp,
     element_keys: ArrayKeys,
+    evolution: Evolution,
     history: RwLock<History>,
     plans: RwLock<HashMap<(Stamp, Stamp), Arc<Plan>>>,
+    /// The kind as it was at earlier schema versions, once that has been asked for.
+    views: Mutex<HashMap<u32, Arc<Self>>>,
 }
 
 impl Kind {
-    /// A kind the program has declared. `names`: under which the store has documents of it besides.
-    pub(crate) fn declared<N: AsRef<str>>(
-        number: u32,
-        declaration: Declaration<'_>,
-        names: impl IntoIterator<Item = N>,
-    ) -> Result<Self, Error> {
-        let mut keys = ArrayKeys::none();
-        for (path, key) in declaration.element_keys {
-            keys.declare(Path::new(path)?.names(), *key);
-        }
+    /// A kind the program has declared.
+    pub(crate) fn declared(number: u32, declaration: &Declaration<'_>) -> Result<Self, Error> {
         let kind = Self::new(number, declaration.kind, declaration.evolution)?;
-        for name in names {
-            let mut history = kind.history.write().unwrap_or_else(PoisonError::into_inner);
-            history.alias(name.as_ref(), declaration.evolution);
-        }
-        Ok(Self { declared: true, element_keys: keys, ..kind })
+        Ok(Self { declared: true, element_keys: declaration.keys()?, ..kind })
     }
 
     /// A kind this program knows only from the store.
@@ -85,23 +87,58 @@ impl Kind {
             declared: false,
             current: history.current(),
             element_keys: ArrayKeys::none(),
+            evolution: evolution.clone(),
             history: RwLock::new(history),
             plans: RwLock::default(),
+            views: Mutex::default(),
         })
     }
 
-    /// The same kind, as the program saw it at `schema_version`; `None` where its own steps do not lead through it.
-    pub(crate) fn at(&self, schema_version: u32) -> Option<Self> {
+    /// The same kind, under the number it has been given.
+    pub(crate) fn numbered(self, number: u32) -> Self {
+        Self { number, ..self }
+    }
+
+    /// The same kind, as the program saw it at `schema_version`; `None` where its own steps do not lead through it. Made once, and then
+    /// given to `made` before anybody has it.
+    pub(crate) fn at(&self, schema_version: u32, made: impl FnOnce(&Arc<Self>)) -> Option<Arc<Self>> {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = views.get(&schema_version) {
+            return Some(Arc::clone(view));
+        }
         let history = self.with_history(History::clone);
-        Some(Self {
+        let view = Arc::new(Self {
             number: self.number,
             name: Arc::clone(&self.name),
             declared: true,
             current: history.own(schema_version)?,
             element_keys: ArrayKeys::none(),
+            evolution: self.evolution.clone(),
             history: RwLock::new(history),
             plans: RwLock::default(),
-        })
+            views: Mutex::default(),
+        });
+        made(&view);
+        views.insert(schema_version, Arc::clone(&view));
+        Some(view)
+    }
+
+    /// Whether it is what `declaration` says, so that nothing need be done; its aliases aside.
+    pub(crate) fn is(&self, declaration: &Declaration<'_>) -> Result<bool, Error> {
+        Ok(self.declared
+            && *self.name == *declaration.kind
+            && self.with_history(History::current) == self.current
+            && self.evolution.says_the_same(declaration.evolution)
+            && (declaration.element_keys.is_empty() || self.element_keys == declaration.keys()?))
+    }
+
+    /// From now on, what is stored under `name` is of the kind.
+    pub(crate) fn alias(&self, name: &str) {
+        let known = self.with_history(|history| history.knows(fingerprint::root(name)));
+        if !known {
+            let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
+            history.alias(name, &self.evolution);
+        }
     }
 
     pub(crate) fn number(&self) -> u32 {

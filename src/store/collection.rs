@@ -16,6 +16,7 @@ use crate::model::id::DocumentId;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::backend::{Direction, KeyRange};
 use crate::storage::commit::commit::Durability;
+use crate::store::core::Core;
 use crate::store::history::{counters, missing_kind};
 use crate::store::inner::Inner;
 use crate::store::session::Session;
@@ -132,7 +133,8 @@ impl<T> Collection<T> {
                 Error::new(ErrorKind::KindRequired, "a view is of one kind, and the collection of every");
             error.with_collection(&self.name)
         })?;
-        let seen = kind.at(schema_version).ok_or_else(|| {
+        let Core { registry, catalog, .. } = &**self.inner;
+        let seen = kind.at(schema_version, |seen| registry.follow(catalog, seen)).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidOption,
                 "the program's steps do not lead through this schema version",
@@ -141,8 +143,6 @@ impl<T> Collection<T> {
             .with_document_kind(kind.name())
             .with_detail("schema version", schema_version)
         })?;
-        let seen = Arc::new(seen);
-        self.inner.registry.follow(&self.inner.catalog, &seen);
         Ok(self.seen_as(seen))
     }
 

@@ -63,6 +63,21 @@ pub enum Warning {
     },
 }
 
+impl Warning {
+    pub(crate) fn kind(&self) -> &str {
+        match self {
+            Self::BranchReplaced { kind, .. } | Self::OtherBranch { kind, .. } | Self::Diverged { kind, .. } => {
+                kind
+            }
+        }
+    }
+
+    /// Whether it is of something that has been done, and not of how documents are.
+    pub(crate) fn is_of_steps(&self) -> bool {
+        matches!(self, Self::BranchReplaced { .. })
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -37,17 +37,18 @@ impl Entry {
         self.others.push(Arc::downgrade(kind));
     }
 
+    fn kinds(&self) -> impl Iterator<Item = Arc<Kind>> {
+        std::iter::once(Arc::clone(&self.newest)).chain(self.others.iter().filter_map(Weak::upgrade))
+    }
+
     fn learn(&self, recorded: &[Recorded]) {
-        self.newest.learn(recorded.to_vec());
-        for kind in self.others.iter().filter_map(Weak::upgrade) {
-            kind.learn(recorded.to_vec());
-        }
+        self.kinds().for_each(|kind| kind.learn(recorded.to_vec()));
     }
 }
 
 impl Registry {
     /// Declares how a kind evolves. The same declaration twice is one; another one is refused, unless it `may_extend` the first
-    /// by further steps. Of a declaration that says more of lists than the first, both are kept: each handle has its own.
+    /// by further steps, and leaves no trace. Of a declaration that says more of lists than the first, both are kept: each handle has its own.
     pub(crate) fn declare(
         &self,
         engine: &Engine,
@@ -58,48 +59,87 @@ impl Registry {
         let mut taken = self.declaring.lock().unwrap_or_else(PoisonError::into_inner);
         let name = declaration.kind;
         let named = |error: Error| error.with_document_kind(name);
-        // What makes no sense leaves no trace.
-        declaration.evolution.check().map_err(named)?;
-        let number = catalog.kind(engine, name)?;
-        let aliases = declaration.aliases.iter().map(|alias| catalog.kind(engine, alias));
-        let aliases = aliases.collect::<Result<Vec<_>, _>>()?;
-        let declared = |alias: &u32| self.get(*alias).is_some_and(|kind| kind.is_declared());
-        let others = |alias: &u32| taken.get(alias).is_some_and(|kind| *kind != number);
-        if taken.contains_key(&number) || aliases.iter().any(|alias| declared(alias) || others(alias)) {
+        // A name is one of its own whether that is said or not.
+        let aliases = || declaration.aliases.iter().copied().filter(|alias| *alias != name);
+        let known = catalog.find_kind(name);
+        if let Some(number) = known {
+            let mine = |alias| catalog.find_kind(alias).and_then(|alias| taken.get(&alias)) == Some(&number);
+            let declared = self.find(number, &declaration).map_err(named)?;
+            if let Some(kind) = declared.filter(|_| aliases().all(mine)) {
+                return Ok(kind);
+            }
+        }
+        // What makes no sense leaves no trace: nothing is written before everything has been looked at.
+        std::iter::once(name).chain(aliases()).try_for_each(|name| catalog.check_kind(name))?;
+        let others = |alias: u32| {
+            let declared = self.get(alias).is_some_and(|kind| kind.is_declared());
+            declared || taken.get(&alias).is_some_and(|kind| Some(*kind) != known)
+        };
+        if known.is_some_and(|number| taken.contains_key(&number))
+            || aliases().filter_map(|alias| catalog.find_kind(alias)).any(others)
+        {
             let message = "two kinds of this program have a name in common, one of them as an alias";
             return Err(named(Error::new(ErrorKind::InvalidEvolution, message)));
         }
-        taken.extend(aliases.iter().map(|alias| (*alias, number)));
-        catalog.add_aliases(engine, name, &aliases).map_err(named)?;
-        let names = catalog.family(number).into_iter().filter_map(|number| catalog.kind_name(number));
-        let kind = Kind::declared(number, declaration, names).map_err(named)?;
-        if let Some(known) = self.get(number).filter(|known| known.is_declared()) {
-            if known.current() == kind.current() {
-                if declaration.element_keys.is_empty() || known.element_keys() == kind.element_keys() {
-                    return Ok(known);
-                }
-            } else {
-                let extends =
-                    kind.steps().iter().any(|step| step.stamp == known.current()) || known.steps().is_empty();
-                if !(may_extend && extends) {
-                    return Err(named(Error::new(
-                        ErrorKind::InvalidEvolution,
-                        "the kind has been declared with other steps in this program",
-                    )));
-                }
+        let kind = Kind::declared(known.unwrap_or_default(), &declaration).map_err(named)?;
+        let before = known.and_then(|number| self.get(number)).filter(|known| known.is_declared());
+        if let Some(before) = before.filter(|before| before.current() != kind.current()) {
+            let extends =
+                kind.steps().iter().any(|step| step.stamp == before.current()) || before.steps().is_empty();
+            if !(may_extend && extends) {
+                return Err(named(Error::new(
+                    ErrorKind::InvalidEvolution,
+                    "the kind has been declared with other steps in this program",
+                )));
             }
         }
+        let number = catalog.kind(engine, name)?;
+        let aliases = aliases().map(|alias| catalog.kind(engine, alias)).collect::<Result<Vec<_>, _>>()?;
+        catalog.add_aliases(engine, name, &aliases).map_err(named)?;
+        taken.extend(aliases.iter().map(|alias| (*alias, number)));
         catalog.record(engine, number, kind.steps()).map_err(named)?;
-        let kind = Arc::new(kind);
-        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = kinds.entry(number).or_insert_with(|| Entry::new(Arc::clone(&kind)));
-        let before = std::mem::replace(&mut entry.newest, Arc::clone(&kind));
-        entry.follow(&before);
-        entry.learn(&recorded(catalog, number));
-        drop(kinds);
+        let declared = self.find(number, &declaration).map_err(named)?;
+        let kind = declared.unwrap_or_else(|| Arc::new(kind.numbered(number)));
+        self.enter(catalog, &kind);
         let warnings = history::review(engine, catalog, &kind).map_err(named)?;
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
+        self.warn(name, warnings);
         Ok(kind)
+    }
+
+    /// What has been declared already of what `declaration` says: by the newest declaration, or by another that handles use.
+    fn find(&self, number: u32, declaration: &Declaration<'_>) -> Result<Option<Arc<Kind>>, Error> {
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = kinds.get(&number) else { return Ok(None) };
+        for kind in entry.kinds().filter(|kind| kind.current() == entry.newest.current()) {
+            if kind.is(declaration)? {
+                return Ok(Some(kind));
+            }
+        }
+        Ok(None)
+    }
+
+    /// From now on handles get `kind`. Whoever has another declaration of it learns what is known now.
+    fn enter(&self, catalog: &Catalog, kind: &Arc<Kind>) {
+        let number = kind.number();
+        let names: Vec<_> =
+            catalog.family(number).into_iter().filter_map(|number| catalog.kind_name(number)).collect();
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = kinds.entry(number).or_insert_with(|| Entry::new(Arc::clone(kind)));
+        if !entry.kinds().any(|known| Arc::ptr_eq(&known, kind)) {
+            let before = std::mem::replace(&mut entry.newest, Arc::clone(kind));
+            entry.follow(&before);
+        }
+        for kind in entry.kinds().filter(|kind| kind.is_declared()) {
+            names.iter().for_each(|name| kind.alias(name));
+        }
+        entry.learn(&recorded(catalog, number));
+    }
+
+    /// What was said before of the documents of the kind is so no longer, or is said again.
+    fn warn(&self, name: &str, news: Vec<Warning>) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.retain(|warning| warning.is_of_steps() || warning.kind() != name);
+        warnings.extend(news);
     }
 
     /// From now on `kind`, which a handle is about to use, learns what is recorded.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pivotdb::backend::MemoryBackend;
-use pivotdb::{Collection, ErrorKind, Evolution, Op, Store};
+use pivotdb::{Collection, ErrorKind, Evolution, Op, Store, Versioned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 struct Medium(Arc<MemoryBackend>);
@@ -92,4 +93,83 @@ fn an_edit_of_what_is_forgotten_is_refused() {
         things.update(1, |thing| thing["b"] = json!(3)).unwrap();
         assert_eq!(*things.require(1).unwrap(), json!({"b": 3}));
     });
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct User {
+    name: String,
+}
+
+impl Versioned for User {
+    const KIND: &'static str = "user";
+    fn aliases() -> &'static [&'static str] {
+        &["person", "user"]
+    }
+    fn evolution() -> Evolution {
+        Evolution::new().step("say name", [Op::rename("n", "name")])
+    }
+}
+
+/// Who declared the kind first, without its aliases, hid the documents under them from those who came after.
+#[test]
+fn aliases_arrive_whoever_declared_the_kind_first() {
+    let medium = Medium::new();
+    let store = medium.open();
+    let people = store.collection_with::<Value>("x", "person", &Evolution::new()).unwrap();
+    people.insert_with_id(1, &json!({"n": "Ada"})).unwrap();
+    store.close().unwrap();
+    let store = medium.open();
+    let plain = store.collection_with::<Value>("x", "user", &User::evolution()).unwrap();
+    let view = plain.view::<Value>(1).unwrap();
+    for _ in 0..2 {
+        let users = store.collection::<User>("x").unwrap();
+        assert_eq!(users.require(1).unwrap().name, "Ada");
+    }
+    assert_eq!(plain.require(1).unwrap()["name"], "Ada");
+    assert_eq!(view.require(1).unwrap()["n"], "Ada");
+    assert_eq!(store.warnings(), []);
+    store.close().unwrap();
+}
+
+/// What was refused had recorded its aliases already, and the names were taken.
+#[test]
+fn a_refused_declaration_leaves_no_trace() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Renamed;
+    impl Versioned for Renamed {
+        const KIND: &'static str = "user";
+        fn aliases() -> &'static [&'static str] {
+            &["person"]
+        }
+    }
+    let store = Store::memory().unwrap();
+    let other = Evolution::new().step("another", [Op::rename("n", "called")]);
+    store.collection_with::<Value>("x", "user", &other).unwrap();
+    let error = store.collection::<Renamed>("x").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidEvolution, "{error}");
+    let people = store.collection_with::<Value>("people", "person", &Evolution::new()).unwrap();
+    people.insert_with_id(1, &json!({"n": "Ada"})).unwrap();
+    assert_eq!(people.count().unwrap(), 1);
+    assert_eq!(store.collection_with::<Value>("x", "user", &other).unwrap().count().unwrap(), 0);
+    assert_eq!(store.collection_with::<Value>("people", "user", &other).unwrap().count().unwrap(), 0);
+}
+
+/// Each declaration said everything again.
+#[test]
+fn warnings_are_given_once() {
+    let medium = Medium::new();
+    let (one, other) = (base().step("x", [Op::add("x", 1)]), base().step("y", [Op::add("y", 1)]));
+    medium.run(&one, |things| things.insert_with_id(1, &json!({"b": 1, "x": 2})).unwrap());
+    let store = medium.open();
+    let things = store.documents("things").unwrap();
+    things.evolve(other.clone()).unwrap();
+    let said = store.warnings().len();
+    for number in 0..3 {
+        let more = (0..number).fold(other.clone(), |evolution, number| {
+            evolution.step(&number.to_string(), [Op::add(format!("n{number}").as_str(), 1)])
+        });
+        things.evolve(more).unwrap();
+    }
+    assert_eq!((said, store.warnings().len()), (1, 1));
+    store.close().unwrap();
 }
