@@ -90,7 +90,10 @@ impl Conversion {
     pub(crate) fn convert<'a>(&'a self, value: &Node<'a>) -> Result<Option<Node<'a>>, BodyError> {
         let value = value.expanded()?;
         Ok(match self {
-            Self::Integer => to_number(&value).and_then(to_integer),
+            Self::Integer => match &*value {
+                Node::String(text) => integer_in(text.trim()),
+                value => to_number(value).and_then(to_integer),
+            },
             Self::Number => to_number(&value),
             Self::Text => to_text(&value),
             Self::Bool => to_bool(&value),
@@ -126,6 +129,26 @@ fn number_in<'a>(text: &str) -> Option<Node<'a>> {
         return unsigned.or_else(|| text.parse().ok().map(Node::Integer));
     }
     text.parse().ok().filter(|float: &f64| float.is_finite()).map(Node::Float)
+}
+
+/// The integer that `text` is exactly, in whatever form it is written: by its digits, since a float would be rounded.
+fn integer_in<'a>(text: &str) -> Option<Node<'a>> {
+    let Some(Node::Float(_)) = number_in(text) else { return number_in(text) };
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (number, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = [whole, fraction].concat();
+    // With a point behind it.
+    let significant = digits.trim_end_matches('0');
+    if significant.trim_start_matches('0').is_empty() {
+        return Some(Node::Unsigned(0));
+    }
+    let point = i64::try_from(whole.len()).ok()?.checked_add(exponent.parse().ok()?)?;
+    // More digits than 64 bits have, leading zeros aside, are no use.
+    let zeros = usize::try_from(point.checked_sub(i64::try_from(significant.len()).ok()?)?).ok()?;
+    let zeros = "0".repeat(if zeros > 20 { return None } else { zeros });
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    number_in(&[sign, significant, &zeros].concat())
 }
 
 fn to_integer(number: Node<'_>) -> Option<Node<'_>> {
@@ -223,6 +246,17 @@ mod tests {
             (json!("18446744073709551616"), None, None),
             (json!("1e3"), Some(json!(1000)), Some(json!(1000.0))),
             (json!("1.5"), None, Some(json!(1.5))),
+            (json!("9007199254740993.0"), Some(json!(9_007_199_254_740_993_u64)), Some(json!(9007199254740992.0))),
+            (json!("-9007199254740993.00"), Some(json!(-9_007_199_254_740_993_i64)), Some(json!(-9007199254740992.0))),
+            (json!("9007199254740993.1"), None, Some(json!(9007199254740993.1))),
+            (json!("0.90071992547409930e16"), Some(json!(9_007_199_254_740_993_u64)), Some(json!(9007199254740992.0))),
+            (json!("18446744073709551615.0"), Some(json!(u64::MAX)), Some(json!(18446744073709551615.0))),
+            (json!("18446744073709551616.0"), None, Some(json!(18446744073709551616.0))),
+            (json!("+1.20E+2"), Some(json!(120)), Some(json!(120.0))),
+            (json!("120e-1"), Some(json!(12)), Some(json!(12.0))),
+            (json!("-0.0"), Some(json!(0)), Some(json!(-0.0))),
+            (json!("0e99"), Some(json!(0)), Some(json!(0.0))),
+            (json!("1e-400"), None, Some(json!(0.0))),
             (json!(".5"), None, Some(json!(0.5))),
             (json!("1e999"), None, None),
             (json!("NaN"), None, None),
