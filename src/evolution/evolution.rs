@@ -213,6 +213,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::evolution::action::Taken;
     use crate::evolution::condition::When;
     use crate::evolution::conversion::To;
     use crate::evolution::op::Op;
@@ -280,7 +281,10 @@ mod tests {
             assert_eq!(error.context().step(), Some((last - 1).to_string().as_str()), "{error}");
             assert_eq!(error.context().path(), Some(path), "{error}");
         }
-        let fine: [Vec<Op>; 8] = [
+        let fine: [Vec<Op>; 11] = [
+            vec![Op::convert("a", To::Integer).or(json!({"b": 1})), Op::add("a.c", 1)],
+            vec![Op::add("a", 1), Op::rename("a", "b").if_taken(Taken::Keep), Op::add("b.c", 1)],
+            vec![Op::join(["a", "b"], " ", "c").if_taken(Taken::Keep), Op::add("c.d", 1)],
             vec![Op::add("a", 1), Op::remove("a"), Op::add("a.b", 1)],
             vec![Op::add("a", Value::Null), Op::add("a.b", 1)],
             vec![Op::add("a", json!({})), Op::add("a.b", 1)],

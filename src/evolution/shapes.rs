@@ -1,6 +1,6 @@
 //! What can be told of the shape of documents from the ops alone.
 
-use crate::evolution::action::{Action, Place};
+use crate::evolution::action::{Action, Place, Taken};
 use crate::evolution::conversion::Conversion;
 use crate::evolution::step::{Code, Step};
 use crate::value::path::{Path, as_index};
@@ -47,9 +47,12 @@ impl Shapes {
             return self.act_within(*place, &root.join(path), actions);
         }
         let moved = match action {
-            Action::Rename { from, to, .. }
-            | Action::Move { from, to, .. }
-            | Action::Copy { from, to, .. } => {
+            Action::Rename { from, to, taken }
+            | Action::Move { from, to, taken }
+            | Action::Copy { from, to, taken }
+                // What is at the target may stay, whatever it is.
+                if *taken != Taken::Keep =>
+            {
                 let (from, to) = (root.join(from), root.join(to));
                 let inner = self.known.iter().filter(|(path, _)| from.contains(path));
                 let inner = inner.map(|(path, shape)| (to.join(&path.without(&from)), *shape));
@@ -64,12 +67,13 @@ impl Shapes {
             Action::Add { path, value } | Action::Set { path, value, when: None } if value.is_scalar() => {
                 vec![path]
             }
-            Action::Convert(convert) => match convert.to {
-                Conversion::Table(_) | Conversion::Reversed(_) => Vec::new(),
+            Action::Convert(convert) => match (&convert.to, &convert.or) {
+                (Conversion::Table(_) | Conversion::Reversed(_), _) => Vec::new(),
+                (_, Some(or)) if !or.is_scalar() => Vec::new(),
                 _ => vec![&convert.path],
             },
-            Action::Split { into, .. } => into.iter().collect(),
-            Action::Join { to, .. } => vec![to],
+            Action::Split { into, taken, .. } if *taken != Taken::Keep => into.iter().collect(),
+            Action::Join { to, taken, .. } if *taken != Taken::Keep => vec![to],
             _ => Vec::new(),
         };
         self.known.extend(scalars.into_iter().map(|path| (root.join(path), Shape::Scalar)));
