@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use serde_json::{Value, json};
 
 use crate::catalog::entry;
+use crate::catalog::names::CollectionNames;
 use crate::encoding::envelope::record::Head;
 use crate::encoding::key::catalog::{CatalogKey, Section};
 use crate::encoding::key::document;
@@ -28,6 +29,8 @@ use crate::stored::write;
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     state: RwLock<State>,
+    /// Those of the state again, for kinds.
+    collection_names: Arc<CollectionNames>,
     /// Held while something is added, so that two threads do not number the same name.
     adding: Mutex<()>,
 }
@@ -142,7 +145,11 @@ impl Catalog {
                 Ok(())
             })?;
         }
-        Ok(Self { state: RwLock::new(state), adding: Mutex::default() })
+        let collection_names = Arc::<CollectionNames>::default();
+        for (number, name) in &state.collections.names {
+            collection_names.insert(*number, name);
+        }
+        Ok(Self { state: RwLock::new(state), collection_names, adding: Mutex::default() })
     }
 
     /// The entries that could not be read.
@@ -184,6 +191,11 @@ impl Catalog {
     /// The number of a collection, which is made if there is none of this name.
     pub(crate) fn collection(&self, engine: &Engine, name: &str) -> Result<u32, Error> {
         self.number(engine, Names::Collections, name).map_err(|error| error.with_collection(name))
+    }
+
+    /// What collections are called, now and later.
+    pub(crate) fn collection_names(&self) -> Arc<CollectionNames> {
+        Arc::clone(&self.collection_names)
     }
 
     /// The number of a kind, which is made if there is none of this name.
@@ -376,6 +388,9 @@ impl Catalog {
         let mut commit = Commit::default();
         add(&mut commit, names.key(name).encode(), json!({ "number": number }))?;
         self.commit(engine, commit)?;
+        if matches!(names, Names::Collections) {
+            self.collection_names.insert(number, name);
+        }
         names.of_mut(&mut self.state_mut()).insert(name, number);
         Ok(number)
     }

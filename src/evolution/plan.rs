@@ -78,6 +78,11 @@ impl Plan {
         self.crossings.iter().find(|crossing| crossing.spared.is_some()).map(|crossing| &*crossing.step.name)
     }
 
+    /// Whether a function on the way may ask about the document.
+    pub(crate) fn has_functions(&self) -> bool {
+        self.crossings.iter().any(|crossing| crossing.function.is_some())
+    }
+
     /// How many steps are crossed, in either direction.
     #[must_use]
     pub fn len(&self) -> usize {

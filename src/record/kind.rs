@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::catalog::names::CollectionNames;
 use crate::encoding::body::error::BodyError;
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::node::Node;
@@ -25,6 +26,8 @@ use crate::value::path::Path;
 /// A body and its complement, at a stamp.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shaped<'b> {
+    /// Number of the collection it is in.
+    pub(crate) collection: Option<u32>,
     pub(crate) stamp: Stamp,
     pub(crate) body: &'b [u8],
     pub(crate) complement: &'b [u8],
@@ -65,21 +68,31 @@ pub(crate) struct Kind {
     plans: RwLock<HashMap<(Stamp, Stamp), Arc<Plan>>>,
     /// The kind as it was at earlier schema versions, once that has been asked for.
     views: Mutex<HashMap<u32, Arc<Self>>>,
+    collections: Arc<CollectionNames>,
 }
 
 impl Kind {
     /// A kind the program has declared.
-    pub(crate) fn declared(number: u32, declaration: &Declaration<'_>) -> Result<Self, Error> {
-        let kind = Self::new(number, declaration.kind, declaration.evolution)?;
+    pub(crate) fn declared(
+        number: u32,
+        declaration: &Declaration<'_>,
+        collections: Arc<CollectionNames>,
+    ) -> Result<Self, Error> {
+        let kind = Self::new(number, declaration.kind, declaration.evolution, collections)?;
         Ok(Self { declared: true, element_keys: declaration.keys()?, ..kind })
     }
 
     /// A kind this program knows only from the store.
-    pub(crate) fn stored(number: u32, name: &str) -> Result<Self, Error> {
-        Self::new(number, name, &Evolution::new())
+    pub(crate) fn stored(number: u32, name: &str, collections: Arc<CollectionNames>) -> Result<Self, Error> {
+        Self::new(number, name, &Evolution::new(), collections)
     }
 
-    fn new(number: u32, name: &str, evolution: &Evolution) -> Result<Self, Error> {
+    fn new(
+        number: u32,
+        name: &str,
+        evolution: &Evolution,
+        collections: Arc<CollectionNames>,
+    ) -> Result<Self, Error> {
         let history = History::new(name, evolution)?;
         Ok(Self {
             number,
@@ -91,6 +104,7 @@ impl Kind {
             history: RwLock::new(history),
             plans: RwLock::default(),
             views: Mutex::default(),
+            collections,
         })
     }
 
@@ -117,6 +131,7 @@ impl Kind {
             history: RwLock::new(history),
             plans: RwLock::default(),
             views: Mutex::default(),
+            collections: Arc::clone(&self.collections),
         });
         made(&view);
         views.insert(schema_version, Arc::clone(&view));
@@ -286,7 +301,9 @@ impl Kind {
         let carried = self.plan(from.stamp, to).map_err(Error::from).and_then(|plan| {
             let node = Node::Raw(Raw::new(from.body)?);
             let complement = OpenComplement::read(from.complement)?;
-            carry(&plan, node, &complement, &StepContext::new(&self.name, id))
+            let collection = from.collection.filter(|_| plan.has_functions()).and_then(|number| self.collections.get(number));
+            let context = StepContext::new(&self.name, id);
+            carry(&plan, node, &complement, &context.in_collection(collection.as_deref().unwrap_or_default()))
         });
         carried.map_err(|error| error.with_id(id).with_document_kind(&self.name).with_stamp(from.stamp))
     }

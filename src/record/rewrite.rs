@@ -68,7 +68,7 @@ pub(crate) fn rewrite(
         Relation::Descendant | Relation::Diverged | Relation::Unknown => {
             let (shown, kept) = kind.write(id, stored, shape, limits)?;
             let up = |body: &[u8], complement: &[u8]| {
-                kind.write(id, Shaped { stamp: shape, body, complement }, stored.stamp, limits)
+                kind.write(id, Shaped { stamp: shape, body, complement, ..stored }, stored.stamp, limits)
             };
             let (before, _) = up(&shown, &kept)?;
             let (after, complement) = up(&edited, &kept)?;
@@ -81,7 +81,9 @@ pub(crate) fn rewrite(
             let (base, none) = (Raw::new(stored.body)?, ArrayKeys::none());
             let merged = merge(base, Raw::new(&before)?, Raw::new(&after)?, limits, &none, &reread)?;
             let rewritten = Rewritten { stamp: stored.stamp, body: merged.into_owned(), complement };
-            check_read_back(kind, id, &rewritten, shape, &edited, limits)?;
+            let written =
+                Shaped { body: &rewritten.body, complement: &rewritten.complement, ..stored };
+            check_read_back(kind, id, written, shape, &edited, limits)?;
             rewritten
         }
     };
@@ -97,12 +99,12 @@ pub(crate) fn rewrite(
 fn check_read_back(
     kind: &Kind,
     id: &DocumentId,
-    Rewritten { stamp, body, complement }: &Rewritten,
+    written: Shaped<'_>,
     shape: Stamp,
     edited: &[u8],
     limits: Limits,
 ) -> Result<(), Error> {
-    let read = kind.read(id, Shaped { stamp: *stamp, body, complement }, shape, limits)?;
+    let read = kind.read(id, written, shape, limits)?;
     if read == edited {
         return Ok(());
     }
@@ -110,7 +112,7 @@ fn check_read_back(
     let Some(path) = first_difference(&wanted, &found, Path::root()) else { return Ok(()) };
     let message = "what was changed does not come back from the schema version that the document is stored in";
     let error = Error::new(ErrorKind::StepFailed, message).with_path(path);
-    Err(match kind.forgetting(shape, *stamp).or_else(|| kind.forgetting(*stamp, shape)) {
+    Err(match kind.forgetting(shape, written.stamp).or_else(|| kind.forgetting(written.stamp, shape)) {
         Some(step) => error.with_step(&step),
         None => error,
     })

@@ -104,5 +104,10 @@ impl View {
 
 /// A record as it is stored.
 pub(crate) fn shaped(record: &Record) -> Shaped<'_> {
-    Shaped { stamp: record.header.stamp, body: record.body(), complement: record.complement() }
+    Shaped {
+        collection: record.collection,
+        stamp: record.header.stamp,
+        body: record.body(),
+        complement: record.complement(),
+    }
 }

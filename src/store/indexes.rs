@@ -401,7 +401,7 @@ impl Store {
             return Ok(Vec::new());
         };
         let declaration = Declaration { kind, aliases: &[], evolution, element_keys: &[] };
-        let planned = Kind::declared(number, &declaration)?;
+        let planned = Kind::declared(number, &declaration, inner.catalog.collection_names())?;
         planned.learn(inner.catalog.recorded(number));
         let mut newest: Vec<(String, Arc<Generation>)> = Vec::new();
         for (collection, at) in inner.catalog.collections() {

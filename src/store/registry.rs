@@ -81,7 +81,8 @@ impl Registry {
             let message = "two kinds of this program have a name in common, one of them as an alias";
             return Err(named(Error::new(ErrorKind::InvalidEvolution, message)));
         }
-        let kind = Kind::declared(known.unwrap_or_default(), &declaration).map_err(named)?;
+        let kind = Kind::declared(known.unwrap_or_default(), &declaration, catalog.collection_names())
+            .map_err(named)?;
         let before = known.and_then(|number| self.get(number)).filter(|known| known.is_declared());
         if let Some(before) = before.filter(|before| before.current() != kind.current()) {
             let extends =
@@ -165,7 +166,7 @@ impl Registry {
             return Ok(kind);
         }
         let name = catalog.kind_name(number).ok_or_else(|| missing_kind(number))?;
-        let kind = Kind::stored(number, &name)?;
+        let kind = Kind::stored(number, &name, catalog.collection_names())?;
         kind.learn(recorded(catalog, number));
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(&kinds.entry(number).or_insert_with(|| Entry::new(Arc::new(kind))).newest))

@@ -474,7 +474,7 @@ impl<T> Collection<T> {
                 let chunks_before = before.as_ref().map_or(0, |record| record.chunks);
                 let head = write::put(&mut commit, key.to_vec(), sealed, chunks_before);
                 let written = chunked.unwrap_or_else(|| {
-                    Record::sealed(header, head, rewritten.complement.len(), rewritten.body.len())
+                    Record::sealed(key, header, head, rewritten.complement.len(), rewritten.body.len())
                 });
                 if let Some(record) = &before {
                     self.count_down(&mut commit, &record.header);

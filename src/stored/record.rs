@@ -6,12 +6,15 @@ use crate::encoding::envelope::chunks::Joined;
 use crate::encoding::envelope::error::EnvelopeError;
 use crate::encoding::envelope::header::Header;
 use crate::encoding::envelope::record::Head;
+use crate::encoding::key::document;
 use crate::storage::bytes::Bytes;
 
 /// A header, a complement and a body. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) header: Header,
+    /// Number of the collection that it is in, if it is a document.
+    pub(crate) collection: Option<u32>,
     /// How many chunks it is stored in beside its head.
     pub(crate) chunks: u32,
     payload: Payload,
@@ -36,14 +39,16 @@ impl Record {
         let body_at = value.len() - body.len();
         let complement_at = body_at - complement.len();
         let payload = Payload::Whole { value: value.clone(), complement_at, body_at };
-        Ok(Some(Self { header: head.header, chunks: 0, payload }))
+        let collection = document::collection_of(key);
+        Ok(Some(Self { header: head.header, collection, chunks: 0, payload }))
     }
 
-    /// From a value that has just been sealed without chunks, and of which so many bytes are complement and body.
-    pub(crate) fn sealed(header: Header, value: Bytes, complement: usize, body: usize) -> Self {
+    /// From a value that has just been sealed for `key`, without chunks, and of which so many bytes are complement and body.
+    pub(crate) fn sealed(key: &[u8], header: Header, value: Bytes, complement: usize, body: usize) -> Self {
+        let collection = document::collection_of(key);
         let body_at = value.len().saturating_sub(body);
         let complement_at = body_at.saturating_sub(complement);
-        Self { header, chunks: 0, payload: Payload::Whole { value, complement_at, body_at } }
+        Self { header, collection, chunks: 0, payload: Payload::Whole { value, complement_at, body_at } }
     }
 
     /// From the value at `key` and those of its chunks, which `chunk` gives by number.
@@ -62,7 +67,8 @@ impl Record {
             joining.push(&value)?;
         }
         let joined = Arc::new(joining.finish()?);
-        Ok(Self { header: head.header, chunks: head.chunks(), payload: Payload::Joined(joined) })
+        let collection = document::collection_of(key);
+        Ok(Self { header: head.header, collection, chunks: head.chunks(), payload: Payload::Joined(joined) })
     }
 
     pub(crate) fn complement(&self) -> &[u8] {
@@ -107,7 +113,7 @@ mod tests {
             value.extend_from_slice(&body);
             let value = Bytes::from(draft.seal(b"key", value).unwrap().head);
             let read = Record::whole(b"key", &value).unwrap().unwrap();
-            let sealed = Record::sealed(header, value, complement.len(), body.len());
+            let sealed = Record::sealed(b"key", header, value, complement.len(), body.len());
             for record in [&read, &sealed] {
                 prop_assert_eq!((record.complement(), record.body()), (complement.as_slice(), body.as_slice()));
                 prop_assert_eq!((record.header, record.chunks), (header, 0));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pivotdb::backend::MemoryBackend;
-use pivotdb::{Collection, ErrorKind, Evolution, Op, Store, Versioned};
+use pivotdb::{Collection, ErrorKind, Evolution, Function, Op, StepContext, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -172,4 +172,57 @@ fn warnings_are_given_once() {
     }
     assert_eq!((said, store.warnings().len()), (1, 1));
     store.close().unwrap();
+}
+
+fn numbered(evolution: Evolution) -> Evolution {
+    let number = Function::new("number lines", |order: &mut Value, context: &StepContext<'_>| {
+        order["line"] = json!(context.derive_id("line").to_string());
+    });
+    evolution.step("number lines", number)
+}
+
+/// Ids that steps had derived changed when a kind was renamed, and were the same in two collections.
+#[test]
+fn derived_ids_are_of_the_document_whatever_its_kind_is_called() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Order {
+        line: String,
+    }
+    impl Versioned for Order {
+        const KIND: &'static str = "order";
+        fn aliases() -> &'static [&'static str] {
+            &["purchase"]
+        }
+        fn evolution() -> Evolution {
+            numbered(Evolution::new())
+        }
+    }
+    let medium = Medium::new();
+    let lines = |kind: Option<&str>| {
+        let store = medium.open();
+        let line = |name: &str| match kind {
+            Some(kind) => {
+                let found = store.collection_with::<Value>(name, kind, &numbered(Evolution::new()));
+                let found = found.unwrap();
+                let view = found.view::<Value>(2).unwrap().require(1).unwrap()["line"].clone();
+                let listed = found.iter().next().unwrap().unwrap()["line"].clone();
+                assert_eq!(view, listed);
+                listed.as_str().unwrap().to_owned()
+            }
+            None => store.collection::<Order>(name).unwrap().require(1).unwrap().value.line,
+        };
+        let lines = (line("orders"), line("archive"));
+        store.close().unwrap();
+        lines
+    };
+    let store = medium.open();
+    for name in ["orders", "archive"] {
+        let documents = store.collection_with::<Value>(name, "purchase", &Evolution::new()).unwrap();
+        documents.insert_with_id(1, &json!({})).unwrap();
+    }
+    store.close().unwrap();
+    let before = lines(Some("purchase"));
+    assert_ne!(before.0, before.1);
+    assert_eq!(lines(None), before, "renamed");
+    assert_eq!(lines(Some("purchase")), before, "the program from before");
 }

@@ -45,6 +45,12 @@ pub(crate) fn parse(key: &[u8]) -> Result<DocumentKey<'_>, KeyError> {
     Ok(DocumentKey { collection: u32::from_be_bytes(collection), id, head, chunk })
 }
 
+/// The collection of a key of the document space; `None` for any other.
+pub(crate) fn collection_of(key: &[u8]) -> Option<u32> {
+    let (collection, _) = space::take(space::within(key, Space::Documents).ok()?).ok()?;
+    Some(u32::from_be_bytes(collection))
+}
+
 /// All documents of a collection, chunks included.
 pub(crate) fn collection_span(collection: u32) -> Span {
     Span::prefix(&collection_prefix(collection))
