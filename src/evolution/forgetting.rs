@@ -290,6 +290,19 @@ mod tests {
     }
 
     #[test]
+    fn what_never_met_it_is_kept() {
+        let evolution = Evolution::new()
+            .step("one", [Op::trim("a"), Op::trim("other")])
+            .step("two", [Op::split("a", " ", ["b", "c"]), Op::trim("more"), Op::rename("c", "d")])
+            .step("three", [Op::remove("late"), Op::remove("b").forget(), Op::trim("after")]);
+        let body = json!({"a": " s t", "other": " x ", "more": " y ", "late": 1, "after": " z "});
+        let (high, kept) = carry(&evolution, 1, 4, body, &Complement::empty());
+        assert_eq!(high, json!({"d": "t", "other": "x", "more": "y", "after": "z"}));
+        let (low, _) = carry(&evolution, 4, 1, high, &kept);
+        assert_eq!(low, json!({"a": "t", "other": " x ", "more": " y ", "late": 1, "after": " z "}));
+    }
+
+    #[test]
     fn copies_made_by_functions_are_forgotten_too() {
         let copy = Function::new("copy", |body, _| body["backup"] = body["ssn"].clone()).down(|body, _| {
             if let Some(members) = body.as_object_mut() {

@@ -163,6 +163,20 @@ fn what_one_definition_has_kept_is_not_applied_to_another_op() {
     assert_eq!(write(&down, &stored, &kept).0, json!({"n": 1}));
 }
 
+/// What is spared is told by position, and of the one definition that counts.
+#[test]
+fn what_another_definition_has_kept_is_forgotten_too() {
+    let first = history(&Evolution::new().step("one", [Op::trim("ssn")]));
+    let second = Evolution::new().step("one", [Op::trim("other")]).redefine("nobody has blanks");
+    let mut second = history(&second.step("two", [Op::remove("ssn").forget()]));
+    second.learn(recorded(&first));
+    let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+    let (stored, kept) = write(&up, &json!({"ssn": " secret "}), &[]);
+    let up = second.plan(first.current(), second.current()).unwrap();
+    let (stored, kept) = write(&up, &stored, &kept);
+    assert_eq!((stored, String::from_utf8_lossy(&kept).contains("secret")), (json!({}), false));
+}
+
 #[test]
 fn what_was_kept_comes_back_through_a_redefined_step_and_those_above() {
     let above = |evolution: Evolution| evolution.step("two", [Op::remove("x")]);
