@@ -56,7 +56,7 @@ pub enum ErrorKind {
     InvalidPatch,
     /// An operation of a patch cannot be carried out on the document: its `test` fails, or its path leads nowhere.
     PatchFailed,
-    /// A step failed on this document. The stored bytes are as they were.
+    /// A step failed on this document, or would lose what was changed. The stored bytes are as they were.
     StepFailed,
     /// The document was written by steps this program does not have, and there is no way back to its own shape.
     HistoryDiverged,

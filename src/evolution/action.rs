@@ -296,7 +296,7 @@ impl Action {
         }
     }
 
-    /// The paths of which nothing may be kept once it has gone up.
+    /// Whether something of it may be kept nowhere once it has gone up.
     pub(crate) fn forgets(&self) -> bool {
         match self {
             Self::Remove { forget, .. } => *forget,

@@ -108,8 +108,9 @@ impl<T> Collection<T> {
         self
     }
 
-    /// The same documents in the shape of an earlier schema version of this program's, read and written as `V`. What is written through a view
-    /// is stored at the stamp the document has; new documents are stored at the view's.
+    /// The same documents in the shape of an earlier schema version of this program's, read and written as `V`. What is changed through a view
+    /// is stored at the stamp the document has; new documents are stored at the view's, and so is what is [overwritten](Self::overwrite): then fields that the view
+    /// has no room for are gone, those kept for other schema versions included.
     ///
     /// ```
     /// # use pivotdb::{Evolution, Op, Store};

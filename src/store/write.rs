@@ -117,6 +117,9 @@ impl<T: Serialize> Collection<T> {
 
     /// Writes a whole document, whatever was there: fields the value does not have are gone. Gives the new revision.
     ///
+    /// The document is stored in the shape this handle writes in, also where a newer program had written it, or the handle is a [view](Self::view): what only other
+    /// schema versions have room for is gone too.
+    ///
     /// # Errors
     /// `KindMismatch` when the document is of a kind this collection does not see; otherwise as [`insert`](Self::insert).
     pub fn overwrite(&self, id: impl Into<DocumentId>, value: &T) -> Result<Revision> {
@@ -190,7 +193,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     ///
     /// # Errors
     /// `NotFound`; `KindMismatch`; as [`get`](Self::get) and [`insert`](Self::insert); `HistoryDiverged` when a newer program wrote the document and
-    /// the change cannot be carried into its shape; `Conflict` after very many collisions.
+    /// the change cannot be carried into its shape; `StepFailed` when it would not come back from there; `Conflict` after very many collisions.
     pub fn update(&self, id: impl Into<DocumentId>, mut change: impl FnMut(&mut T)) -> Result<Document<T>> {
         self.try_update(id, |value| {
             change(value);
