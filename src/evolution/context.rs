@@ -96,10 +96,7 @@ mod tests {
         let id = DocumentId::from(7);
         let context = StepContext::new("order", &id).in_collection("orders");
         let derived = [context.derive_id("line 1"), context.derive_id("")].map(|id| id.to_string());
-        assert_eq!(
-            derived,
-            ["d3268534-6555-8237-bf68-4b14a305ea65", "926256c2-d9d6-838d-84b9-515d5c648ecf"]
-        );
+        assert_eq!(derived, ["d3268534-6555-8237-bf68-4b14a305ea65", "926256c2-d9d6-838d-84b9-515d5c648ecf"]);
     }
 
     #[test]
@@ -113,7 +110,10 @@ mod tests {
                 for label in ["", "b", "bc"] {
                     let context = StepContext::new("kind", id).in_collection(collection);
                     let uuid = context.derive_id(label);
-                    assert_eq!(StepContext::new("another", id).in_collection(collection).derive_id(label), uuid);
+                    assert_eq!(
+                        StepContext::new("another", id).in_collection(collection).derive_id(label),
+                        uuid
+                    );
                     assert_eq!((uuid.get_version_num(), uuid.get_variant()), (8, uuid::Variant::RFC4122));
                     derived.insert(uuid);
                 }

@@ -217,15 +217,21 @@ fn number(position: usize) -> u32 {
 mod tests {
     use serde_json::{Value, json};
 
+    use crate::evolution::context::StepContext;
     use crate::evolution::evolution::Evolution;
     use crate::evolution::function::Function;
-    use crate::evolution::context::StepContext;
     use crate::evolution::op::Op;
     use crate::evolution::plan::Plan;
     use crate::evolution::values::Complement;
     use crate::model::id::DocumentId;
 
-    fn carry(evolution: &Evolution, from: u32, to: u32, body: Value, kept: &Complement) -> (Value, Complement) {
+    fn carry(
+        evolution: &Evolution,
+        from: u32,
+        to: u32,
+        body: Value,
+        kept: &Complement,
+    ) -> (Value, Complement) {
         let id = DocumentId::from(1);
         let plan = Plan::between(evolution, "user", from, to).unwrap();
         plan.apply_keeping(body, kept, &StepContext::new("user", &id)).unwrap()
@@ -261,12 +267,17 @@ mod tests {
         for middle in [
             vec![vec![Op::copy("ssn", "backup")], vec![Op::remove("backup")]],
             vec![vec![Op::copy("ssn", "backup")], vec![Op::lowercase("backup")], vec![Op::remove("backup")]],
-            vec![vec![Op::copy("ssn", "a.b"), Op::inside("a", [Op::copy("b", "c")])], vec![Op::remove("a.c")]],
+            vec![
+                vec![Op::copy("ssn", "a.b"), Op::inside("a", [Op::copy("b", "c")])],
+                vec![Op::remove("a.c")],
+            ],
             vec![vec![Op::rename("q", "ssn")], vec![Op::copy("ssn", "t.u")], vec![Op::remove("t")]],
             vec![vec![Op::copy("ssn", "l")], vec![Op::wrap_list("l")], vec![Op::each("l", [Op::trim("")])]],
-            vec![vec![Op::copy("ssn", "one")], vec![Op::split("one", "-", ["two", "three"])], vec![
-                Op::remove("two"),
-            ]],
+            vec![
+                vec![Op::copy("ssn", "one")],
+                vec![Op::split("one", "-", ["two", "three"])],
+                vec![Op::remove("two")],
+            ],
         ] {
             let mut evolution = Evolution::new();
             for (number, ops) in middle.into_iter().enumerate() {
@@ -341,7 +352,8 @@ mod tests {
             assert_eq!(high, middle);
             assert!(!text(&kept).contains("secret"));
             let (low, _) = carry(&evolution, 2, 1, high, &kept);
-            let without = body.to_string().replace(r#""ssn":"secret","#, "").replace(r#","ssn":"secret""#, "");
+            let without =
+                body.to_string().replace(r#""ssn":"secret","#, "").replace(r#","ssn":"secret""#, "");
             assert_eq!(low, serde_json::from_str::<Value>(&without).unwrap());
         }
     }

@@ -178,9 +178,9 @@ impl History {
         for (position, node) in self.nodes.iter().enumerate() {
             let Some((parent, step)) = &node.arrival else { continue };
             let siblings = met.entry((*parent, &step.name)).or_default();
-            let same = siblings.iter().find(|(_, sibling, known)| {
-                node.redefined || sibling.redefined || step.does_the_same(known)
-            });
+            let same = siblings
+                .iter()
+                .find(|(_, sibling, known)| node.redefined || sibling.redefined || step.does_the_same(known));
             if let Some((sibling, ..)) = same {
                 return Some((*sibling, position));
             }

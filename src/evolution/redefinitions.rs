@@ -87,7 +87,11 @@ fn it_does_not_matter_in_which_order_definitions_are_met() {
                 ours.learn(recorded(&histories[other]));
             }
             for theirs in &histories {
-                assert_eq!(ours.relation(theirs.current(), ours.current()), Relation::Same, "{own} {order:?}");
+                assert_eq!(
+                    ours.relation(theirs.current(), ours.current()),
+                    Relation::Same,
+                    "{own} {order:?}"
+                );
             }
             let stranger = history(&Evolution::new());
             let mut stranger = stranger;
@@ -96,8 +100,9 @@ fn it_does_not_matter_in_which_order_definitions_are_met() {
             }
             seen.push(stranger.plan(stranger.current(), histories[0].own(2).unwrap()).unwrap());
         }
-        let ops =
-            |plan: &Plan| plan.crossings().iter().map(|crossing| crossing.step.ops.clone()).collect::<Vec<_>>();
+        let ops = |plan: &Plan| {
+            plan.crossings().iter().map(|crossing| crossing.step.ops.clone()).collect::<Vec<_>>()
+        };
         assert!(seen.iter().all(|plan| ops(plan) == ops(&seen[0])));
     }
 }
@@ -204,7 +209,10 @@ fn a_step_is_matched_with_one_step_of_the_other_branch() {
             .step("three", [add()]),
     );
     let mut ours = history(
-        &Evolution::new().step("uno", [add()]).step("due", [Op::rename("country", "paese")]).step("tre", [add()]),
+        &Evolution::new()
+            .step("uno", [add()])
+            .step("due", [Op::rename("country", "paese")])
+            .step("tre", [add()]),
     );
     ours.learn(recorded(&theirs));
     let plan = ours.plan(theirs.current(), ours.current()).unwrap();

@@ -301,7 +301,10 @@ impl Kind {
         let carried = self.plan(from.stamp, to).map_err(Error::from).and_then(|plan| {
             let node = Node::Raw(Raw::new(from.body)?);
             let complement = OpenComplement::read(from.complement)?;
-            let collection = from.collection.filter(|_| plan.has_functions()).and_then(|number| self.collections.get(number));
+            let collection = from
+                .collection
+                .filter(|_| plan.has_functions())
+                .and_then(|number| self.collections.get(number));
             let context = StepContext::new(&self.name, id);
             carry(&plan, node, &complement, &context.in_collection(collection.as_deref().unwrap_or_default()))
         });

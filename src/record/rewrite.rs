@@ -81,8 +81,7 @@ pub(crate) fn rewrite(
             let (base, none) = (Raw::new(stored.body)?, ArrayKeys::none());
             let merged = merge(base, Raw::new(&before)?, Raw::new(&after)?, limits, &none, &reread)?;
             let rewritten = Rewritten { stamp: stored.stamp, body: merged.into_owned(), complement };
-            let written =
-                Shaped { body: &rewritten.body, complement: &rewritten.complement, ..stored };
+            let written = Shaped { body: &rewritten.body, complement: &rewritten.complement, ..stored };
             check_read_back(kind, id, written, shape, &edited, limits)?;
             rewritten
         }
@@ -110,7 +109,8 @@ fn check_read_back(
     }
     let (wanted, found) = (Raw::new(edited)?.to_value()?, Raw::new(&read)?.to_value()?);
     let Some(path) = first_difference(&wanted, &found, Path::root()) else { return Ok(()) };
-    let message = "what was changed does not come back from the schema version that the document is stored in";
+    let message =
+        "what was changed does not come back from the schema version that the document is stored in";
     let error = Error::new(ErrorKind::StepFailed, message).with_path(path);
     Err(match kind.forgetting(shape, written.stamp).or_else(|| kind.forgetting(written.stamp, shape)) {
         Some(step) => error.with_step(&step),
@@ -132,8 +132,9 @@ fn first_difference(one: &Value, other: &Value, here: Path) -> Option<Path> {
         }
         (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
             let mut elements = one.iter().zip(other).enumerate();
-            elements
-                .find_map(|(index, (one, other))| first_difference(one, other, here.child(&index.to_string())))
+            elements.find_map(|(index, (one, other))| {
+                first_difference(one, other, here.child(&index.to_string()))
+            })
         }
         _ => (one != other).then_some(here),
     }

@@ -66,9 +66,9 @@ pub enum Warning {
 impl Warning {
     pub(crate) fn kind(&self) -> &str {
         match self {
-            Self::BranchReplaced { kind, .. } | Self::OtherBranch { kind, .. } | Self::Diverged { kind, .. } => {
-                kind
-            }
+            Self::BranchReplaced { kind, .. }
+            | Self::OtherBranch { kind, .. }
+            | Self::Diverged { kind, .. } => kind,
         }
     }
 
