@@ -96,6 +96,12 @@ impl Case {
             around = match around {
                 Some(Value::Object(members)) if members.is_empty() => return false,
                 Some(Value::Object(members)) => members.get(name),
+                Some(Value::Array(elements)) => {
+                    match name.parse().ok().and_then(|at: usize| elements.get(at)) {
+                        None => return false,
+                        element => element,
+                    }
+                }
                 Some(_) => return false,
                 None => None,
             };
@@ -129,8 +135,11 @@ impl Case {
     }
 }
 
-fn at<'v>(body: &'v mut Value, path: &Path) -> Option<&'v mut Value> {
-    path.names().try_fold(body, |value, name| value.as_object_mut()?.get_mut(name))
+pub(crate) fn at<'v>(body: &'v mut Value, path: &Path) -> Option<&'v mut Value> {
+    path.names().try_fold(body, |value, name| match value {
+        Value::Array(elements) => elements.get_mut(name.parse::<usize>().ok()?),
+        value => value.as_object_mut()?.get_mut(name),
+    })
 }
 
 fn op(name: &str, [a, b, c]: &[Path; 3], value: &Value) -> Op {
@@ -287,10 +296,15 @@ fn targets(case: &Case, up: bool) -> Vec<Path> {
 fn put(document: &mut Value, path: &Path, value: Value) {
     let mut here = document;
     for name in path.names() {
-        if !here.is_object() {
-            *here = json!({});
+        match here {
+            Value::Array(elements) if name == "0" && !elements.is_empty() => {}
+            Value::Object(_) => {}
+            _ => *here = json!({}),
         }
-        here = here.as_object_mut().unwrap().entry(name).or_insert(Value::Null);
+        here = match here {
+            Value::Array(elements) => &mut elements[0],
+            here => here.as_object_mut().unwrap().entry(name).or_insert(Value::Null),
+        };
     }
     *here = value;
 }
@@ -304,6 +318,14 @@ fn clear(document: &mut Value, path: &Path) {
 
 impl Plant {
     fn plant(&self, mut case: Case) -> Case {
+        // A path that leads through an element finds one.
+        for path in case.paths.iter().filter(|path| path.names().len() > 2) {
+            if let (Some(list), Some("0")) = (path.names().next(), path.names().nth(1))
+                && !case.document[list].is_array()
+            {
+                case.document[list] = json!([{"k": 0}]);
+            }
+        }
         let Some(up) = self.fitting else { return case };
         if self.clear {
             for path in targets(&case, up) {
@@ -346,7 +368,12 @@ pub(crate) fn cases(op: usize, up: bool) -> impl Strategy<Value = Case> {
 
 fn paths() -> impl Strategy<Value = [Path; 3]> {
     let path = || {
-        let names = prop_oneof![3 => proptest::collection::vec(names(), 1), 1 => proptest::collection::vec(names(), 2..4)];
+        let within_an_element = (names(), names()).prop_map(|(list, member)| vec![list, "0".into(), member]);
+        let names = prop_oneof![
+            6 => proptest::collection::vec(names(), 1),
+            2 => proptest::collection::vec(names(), 2..4),
+            1 => within_an_element,
+        ];
         names.prop_map(|names| Path::from_names(names).unwrap())
     };
     (path(), path(), path())

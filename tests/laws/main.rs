@@ -13,11 +13,13 @@ mod harness;
 mod opaque;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use cases::Class;
 use harness::{Run, System, fails, holds};
 use opaque::{Later, names_the_step};
-use pivotdb::{Complement, Document, Error, ErrorKind, Evolution, Op, Store};
+use pivotdb::backend::{Backend, Direction, KeyRange, MemoryBackend, PageLimit};
+use pivotdb::{Complement, Document, Error, ErrorKind, Evolution, Function, Op, Path, StepContext, Store};
 use serde_json::{Value, json};
 
 fn real() -> System {
@@ -64,6 +66,16 @@ fn deterministic() {
     holds("deterministic", true, 29, law, &broken);
 }
 
+/// What is kept may be kept in another order.
+fn same_but_for_the_order(one: &Complement, other: &Complement) -> bool {
+    let sorted = |complement: &Complement| {
+        let mut bytes = complement.as_bytes().to_vec();
+        bytes.sort_unstable();
+        bytes
+    };
+    sorted(one) == sorted(other)
+}
+
 #[test]
 fn step_by_step_is_the_plan() {
     let law = |system: &System, case: &cases::Case| {
@@ -80,9 +92,11 @@ fn step_by_step_is_the_plan() {
                     stepwise.and_then(|(body, complement)| system.run(&chain, from, to, &body, &complement));
             }
             let same = match (&whole, &stepwise) {
-                // The members of what is kept may be in another order.
                 (Ok(whole), Ok(stepwise)) => {
-                    whole.0 == stepwise.0 && whole.1.as_bytes().len() == stepwise.1.as_bytes().len()
+                    let back = |kept| outcome(system.run(&chain, to, from, &whole.0, kept));
+                    whole.0 == stepwise.0
+                        && same_but_for_the_order(&whole.1, &stepwise.1)
+                        && back(&whole.1) == back(&stepwise.1)
                 }
                 (Err(whole), Err(stepwise)) => whole.to_string() == stepwise.to_string(),
                 _ => false,
@@ -114,6 +128,23 @@ fn current_documents_untouched() {
     holds("current documents untouched", true, 29, law, &broken);
 }
 
+/// Puts something into the objects on the way to where the op writes; whether there are any.
+fn plant(case: &cases::Case, body: &mut Value) -> Vec<Path> {
+    let mut planted = Vec::new();
+    for path in case.op().writes() {
+        for depth in 0..path.names().len() + usize::from(case.name() == "inside") {
+            let around = path.prefix(depth);
+            if let Some(Value::Object(members)) = cases::at(body, &around)
+                && !planted.contains(&around)
+            {
+                members.insert("unknown".to_owned(), json!({"kept": [1.5, {"a": null}]}));
+                planted.push(around);
+            }
+        }
+    }
+    planted
+}
+
 #[test]
 fn unknown_fields_kept() {
     let law = |system: &System, case: &cases::Case| {
@@ -129,6 +160,20 @@ fn unknown_fields_kept() {
             });
             if with != expected {
                 return Err(format!("{with:?}"));
+            }
+            let mut planted = case.document.clone();
+            let places = plant(case, &mut planted);
+            let mut found = outcome(run(&planted));
+            if found.is_ok() != without.is_ok() {
+                return Err(format!("{found:?} of {planted}"));
+            }
+            if let Ok(body) = &mut found {
+                for place in &places {
+                    let kept = cases::at(body, place).and_then(|object| object.get("unknown"));
+                    if kept != Some(&json!({"kept": [1.5, {"a": null}]})) {
+                        return Err(format!("{planted} became {body} without what is at {place}"));
+                    }
+                }
             }
             changed |= without.is_ok_and(|body| body != case.document);
         }
@@ -237,28 +282,155 @@ fn stale_complements_are_discarded() {
     holds("complement discarded when stale", true, 24, law, &broken);
 }
 
+/// Everything a store has stored.
+fn stored(backend: &MemoryBackend) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let all = KeyRange { start: Vec::new(), end: None };
+    let limit = PageLimit { entries: usize::MAX, bytes: usize::MAX };
+    let page = backend.page(&all, Direction::Forward, limit).unwrap();
+    page.entries.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+}
+
+/// In a store: a write that a step fails on leaves every byte as it was.
 #[test]
 fn inputs_unchanged_on_failure() {
+    let doomed = || Op::move_field("doomed", "wall.inside");
     let law = |system: &System, case: &cases::Case| {
-        let Ok((body, complement)) = system.up(case) else { return Ok(false) };
-        let changed = body != case.document;
-        let (kept, kept_complement) = (body.clone(), complement.clone());
-        // A step that always fails, after one that has done its work.
-        let doomed = case.evolution().step("doomed", [Op::move_field("doomed", "wall.inside")]);
-        let mut walled = body;
-        walled["wall"] = json!(1);
-        walled["doomed"] = json!(2);
-        let before = walled.clone();
-        let failed = system.run(&doomed, 2, 3, &walled, &complement);
-        if failed.is_ok() || walled != before || complement != kept_complement {
-            return Err("the inputs have changed".to_owned());
+        let backend = Arc::new(MemoryBackend::new());
+        let found: Result<_, Error> = (|| {
+            let store = Store::builder().open_backend(backend.clone())?;
+            let newer =
+                store.collection_with::<Value>("k", "k", &case.evolution().step("doomed", [doomed()]))?;
+            let older = newer.view::<Value>(2)?;
+            // One that is read on the way up, and one that is carried up again after the edit.
+            let mut walled = case.document.clone();
+            walled["wall"] = json!(1);
+            walled["doomed"] = json!(2);
+            newer.view::<Value>(1)?.insert_with_id(1, &walled)?;
+            let mut free = case.document.clone();
+            free["wall"] = json!(1);
+            newer.insert_with_id(2, &free)?;
+            store.flush()?;
+            let before = stored(&backend);
+            let failed = [
+                newer.merge_patch(1, &json!({"x": 1})).map(drop),
+                newer.put(1, &json!({"x": 1})).map(drop),
+                older.merge_patch(2, &json!({"doomed": 2})).map(drop),
+            ];
+            if system.touch {
+                newer.merge_patch(2, &json!({"touched": true})).map(drop).or_else(failed_step)?;
+            }
+            store.flush()?;
+            let after = stored(&backend);
+            store.close()?;
+            Ok((failed, before == after))
+        })();
+        let (failed, same) = found.map_err(|error| error.to_string())?;
+        if let Some(Ok(())) = failed.iter().find(|failed| failed.is_ok()) {
+            return Err("it did not fail".to_owned());
         }
-        // What was there before goes on from there as if nothing had been.
-        let back = outcome(system.run(&case.evolution(), 2, 1, &kept, &complement))?;
-        if back == case.document { Ok(changed) } else { Err(format!("came back as {back}")) }
+        if same {
+            Ok(system.up(case).is_ok_and(|(body, _)| body != case.document))
+        } else {
+            Err("the store has changed".to_owned())
+        }
     };
-    let broken = System { forget_complements: true, ..real() };
+    let broken = System { touch: true, ..real() };
     holds("inputs unchanged on failure", true, 29, law, &broken);
+}
+
+/// The steps of a case, and before or after them one that forgets something which its documents do not have; `None` where they make no sense.
+fn forgetting(case: &cases::Case, chain: &Evolution) -> Option<Evolution> {
+    let steps = |evolution: &Evolution| {
+        let text = evolution.to_json().ok()?;
+        serde_json::from_str::<Vec<Value>>(&text).ok()
+    };
+    let forget = steps(&Evolution::new().step("forget", [Op::remove("gone").forget()]))?;
+    let mut steps = steps(chain)?;
+    let place = case.others.first().map_or(1, |other| other % (steps.len() + 1));
+    steps.splice(place..place, forget);
+    Evolution::from_json(&Value::from(steps).to_string()).ok()
+}
+
+/// There and back again over several steps, the longest way that does not fail.
+fn long_round_trip(
+    system: &System,
+    case: &cases::Case,
+    evolutions: impl IntoIterator<Item = Evolution>,
+    there: bool,
+) -> Result<bool, String> {
+    for evolution in evolutions {
+        let last = evolution.schema_version();
+        let (from, to) = if there { (1, last) } else { (last, 1) };
+        let Ok((body, complement)) = system.run(&evolution, from, to, &case.document, &Complement::empty())
+        else {
+            continue;
+        };
+        let back = outcome(system.run(&evolution, to, from, &body, &complement));
+        let back = back.map_err(|error| format!("{error} on the way back"))?;
+        return if back == case.document {
+            Ok(body != case.document)
+        } else {
+            Err(format!("{body} came back as {back} over {evolution:?}"))
+        };
+    }
+    Ok(false)
+}
+
+/// What a step forgets is no business of what others have kept.
+#[test]
+fn several_steps_one_of_which_forgets() {
+    let broken = || System { forget_complements: true, ..real() };
+    let law = |there| {
+        move |system: &System, case: &cases::Case| {
+            let evolutions = [forgetting(case, &case.chain()), forgetting(case, &case.evolution())];
+            let met = long_round_trip(system, case, evolutions.into_iter().flatten(), there)?;
+            let (from, to) = if there { (1, 2) } else { (2, 1) };
+            let alone = system.run(&case.evolution(), from, to, &case.document, &Complement::empty());
+            Ok(met && alone.is_ok_and(|(body, _)| body != case.document))
+        }
+    };
+    holds("down(up(x)) == x, forgetting something", true, 29, law(true), &broken());
+    holds("up(down(y)) == y, forgetting something", false, 24, law(false), &broken());
+}
+
+/// A function that loses something both ways.
+fn lossy() -> Function {
+    let up = |body: &mut Value, _: &StepContext<'_>| {
+        if let Some(members) = body.as_object_mut() {
+            members.values_mut().for_each(|value| {
+                if let Some(text) = value.as_str() {
+                    *value = text.to_uppercase().into();
+                }
+            });
+            members.insert("count".to_owned(), members.len().into());
+        }
+    };
+    let down = |body: &mut Value, _: &StepContext<'_>| {
+        if let Some(members) = body.as_object_mut() {
+            members.remove("count");
+            members.remove("a");
+        }
+    };
+    Function::new("lossy", up).down(down)
+}
+
+#[test]
+fn functions_are_undone() {
+    let broken = || System { forget_complements: true, ..real() };
+    let law = |there| {
+        move |system: &System, case: &cases::Case| {
+            let before = Evolution::new().step("function", lossy());
+            let beside = Evolution::new().step("both", ([case.op()], lossy()));
+            let above = case.evolution().step("function", lossy());
+            if case.others.is_empty() {
+                long_round_trip(system, case, [beside, before], there)
+            } else {
+                long_round_trip(system, case, [above.step("again", [case.op()]), before], there)
+            }
+        }
+    };
+    holds("down(up(x)) == x, over functions", true, 29, law(true), &broken());
+    holds("up(down(y)) == y, over functions", false, 29, law(false), &broken());
 }
 
 /// In a store: what is known of a document besides its body, and what is stored of it.
@@ -347,18 +519,26 @@ fn forgotten_is_forgotten() {
         let evolution = case
             .evolution()
             .step("tidy", [Op::trim("secret"), Op::rename("secret", "hidden"), Op::uppercase("hidden")])
+            .step("back up", [Op::copy("hidden", "backup")])
+            .step("shorten", [Op::lowercase("backup")])
+            .step("once is enough", [Op::remove("backup")])
             .step(
                 "forget",
                 [if system.only_remove { Op::remove("hidden") } else { Op::remove("hidden").forget() }],
             );
-        let Ok((middle, complement)) = system.run(&evolution, 1, 3, &document, &Complement::empty()) else {
+        let Ok((middle, complement)) = system.run(&evolution, 1, 6, &document, &Complement::empty()) else {
             return Ok(false);
         };
         let (body, complement) =
-            system.run(&evolution, 3, 4, &middle, &complement).map_err(|error| error.to_string())?;
+            system.run(&evolution, 6, 7, &middle, &complement).map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(complement.as_bytes()).to_lowercase();
         if text.contains("secret") || body.to_string().to_lowercase().contains("secret") {
             return Err(format!("{text} lives on"));
+        }
+        // Rolled back, everything but that is there again.
+        let rolled_back = outcome(system.run(&evolution, 7, 1, &body, &complement))?;
+        if rolled_back != case.document {
+            return Err(format!("{} came back as {rolled_back}", case.document));
         }
         Ok(!complement.is_empty() || body != document)
     };
