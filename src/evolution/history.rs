@@ -174,17 +174,19 @@ impl History {
 
     /// Two definitions of one step: one of them redefines the other, or they do the same, from what has been found to be one shape.
     fn two_of_one(&self) -> Option<(usize, usize)> {
-        let mut met: HashMap<(usize, &str), Vec<(usize, &HistoryNode, &Step)>> = HashMap::new();
+        let mut met: HashMap<(usize, &str), Vec<usize>> = HashMap::new();
         for (position, node) in self.nodes.iter().enumerate() {
             let Some((parent, step)) = &node.arrival else { continue };
             let siblings = met.entry((*parent, &step.name)).or_default();
-            let same = siblings
-                .iter()
-                .find(|(_, sibling, known)| node.redefined || sibling.redefined || step.does_the_same(known));
-            if let Some((sibling, ..)) = same {
+            let is_same = |sibling: &HistoryNode| {
+                let known = sibling.arrival.as_ref().map(|(_, known)| known);
+                node.redefined || sibling.redefined || known.is_some_and(|known| step.does_the_same(known))
+            };
+            let same = siblings.iter().find(|sibling| self.nodes.get(**sibling).is_some_and(is_same));
+            if let Some(sibling) = same {
                 return Some((*sibling, position));
             }
-            siblings.push((position, node, step));
+            siblings.push(position);
         }
         None
     }

@@ -25,6 +25,8 @@ mod cross;
 mod fault;
 pub(crate) mod fingerprint;
 mod forgetting;
+#[cfg(test)]
+mod forgotten;
 mod json;
 #[cfg(test)]
 mod redefinitions;
