@@ -15,7 +15,7 @@
 //! | `PIVOTDB_KILLS` | `kill` | 100 kills, 40 with redb | 2000 |
 //! | `PIVOTDB_CUTS` | `powercut` | 60 cuts, 40 with redb | 600 |
 //! | `PIVOTDB_KILLS` `PIVOTDB_CUTS` | `kill_with_indexes` `powercut_with_indexes` | 24 and 12, 18 and 12 with redb | 600 |
-//! | `PIVOTDB_FAULTS` | `fault`, on files | 250 faults, 350 with redb | 5000 |
+//! | `PIVOTDB_FAULTS` | `fault`, on files | 120 faults, 160 with redb | 5000 |
 //! | `PIVOTDB_FULL` | `fulldisk` | 6 full disks, 3 with redb | 100 |
 //!
 //! ```text

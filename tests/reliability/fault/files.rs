@@ -21,6 +21,8 @@ use crate::rng::{Rng, from_environment};
 use crate::tally::{Flaw, Tally, say};
 use crate::tested;
 
+const AT_ONCE: usize = 8;
+
 /// A store's files, to be copied for each run.
 struct Files {
     backend: Tested,
@@ -43,38 +45,55 @@ pub(super) fn run(backend: Tested, seed: u64) {
     let memory = base();
     let outcomes = ALL.iter().map(|case| Outcomes::of(case, &memory)).collect();
     let files = Files { backend, scratch, outcomes };
-    let usual = if tested::is_default(backend) { 250 } else { 350 };
+    let usual = if tested::is_default(backend) { 120 } else { 160 };
     let runs = from_environment("PIVOTDB_FAULTS", usual);
     let kinds: Vec<(Fault, bool)> = faults().collect();
     let mut struck = [0; Operation::ALL.len()];
     let (mut durable, mut new, mut old) = (0_u64, 0, 0);
-    // Each case twice at least, and then by chance.
-    let mut next = 0;
-    while tally.runs < runs {
-        let position =
-            if next < ALL.len() * 2 { next % ALL.len() } else { rng.below(ALL.len() as u64) as usize };
-        next += 1;
-        let (fault, lasting) = rng.pick(&kinds);
-        let wanted =
-            rng.pick(&[None, None, Some(Operation::Apply), Some(Operation::Flush), Some(Operation::Sync)]);
-        let number = rng.between(1, if wanted.is_some() { 4 } else { 12 });
-        let plan = Plan::nth(number, fault);
-        let plan = wanted.map_or(plan, |operation| plan.of(operation));
-        let plan = if lasting { plan.for_ever() } else { plan };
-        let examined = files.examine(position, plan);
+    // Each case twice at least, and then by chance. Several at once: a run is mostly waiting for threads to end.
+    let attempts: Vec<(usize, Plan)> = (0..runs.saturating_mul(4))
+        .map(|attempt| {
+            let cases = ALL.len() as u64;
+            let position = if attempt < cases * 2 { attempt % cases } else { rng.below(cases) };
+            let (fault, lasting) = rng.pick(&kinds);
+            let of = rng.pick(&[
+                None,
+                None,
+                Some(Operation::Apply),
+                Some(Operation::Flush),
+                Some(Operation::Sync),
+            ]);
+            let plan = Plan::nth(rng.between(1, if of.is_some() { 4 } else { 12 }), fault);
+            let plan = of.map_or(plan, |operation| plan.of(operation));
+            (position as usize, if lasting { plan.for_ever() } else { plan })
+        })
+        .collect();
+    let (next, enough) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        let mut examined = Vec::new();
+        while enough.load(Ordering::Relaxed) < runs as usize {
+            let Some(&(position, plan)) = attempts.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let found = files.examine(position, plan);
+            enough.fetch_add(usize::from(found.struck.is_some()), Ordering::Relaxed);
+            examined.push((position, plan, found));
+        }
+        examined
+    };
+    let examined: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a run does not panic")).collect()
+    });
+    for (position, plan, examined) in examined {
         durable += u64::from(examined.durable);
-        let Some(operation) = examined.struck else {
-            // The call was never made; that the operation works is shown all the same.
-            tally.note(ALL[position].name, &examined.flaws);
-            continue;
-        };
+        let what = format!("{}, {plan:?} ({:?})", ALL[position].name, examined.struck);
+        tally.note(what, &examined.flaws);
+        // Where the call was never made it is shown that the operation works.
+        let Some(operation) = examined.struck else { continue };
         tally.runs += 1;
         struck[Operation::ALL.iter().position(|other| *other == operation).expect("one of them")] += 1;
         *(if examined.is_new { &mut new } else { &mut old }) += 1;
-        let what = format!("{}, {plan:?} ({operation:?})", ALL[position].name);
-        tally.note(what, &examined.flaws);
     }
-    let opened = files.examine_opening(&mut rng, runs / 6, &mut tally);
+    let opened = files.examine_opening(&mut rng, runs / 8, &mut tally);
     let (halves, caught) = files.control();
     if halves > 8 && caught == halves {
         tally.control_caught();
@@ -234,30 +253,48 @@ impl Files {
 
     /// The control: half of the first batch of each operation that writes reaches the files, and is said to be there.
     fn control(&self) -> (usize, usize) {
-        let (mut halves, mut caught) = (0, 0);
-        for (case, outcomes) in ALL.iter().zip(&self.outcomes) {
-            let copy = self.copy();
-            let mut halving = None;
-            let store = self.open(copy.path(), |inner| {
-                let backend = Arc::new(Halving { inner, left: AtomicUsize::new(usize::MAX) });
-                halving = Some(Arc::clone(&backend));
-                backend
-            });
-            let (store, halving) = (store.expect("a store"), halving.expect("it was wrapped"));
-            let handles = Handles::new(&store).expect("documents");
-            halving.left.store(1, Ordering::Relaxed);
-            let done =
-                catch_unwind(AssertUnwindSafe(|| (case.run)(&handles))).is_ok_and(|outcome| outcome.is_ok());
-            let halved = halving.left.load(Ordering::Relaxed) == 0;
-            // Onto the files, as a sync would.
-            let _ = store.close();
-            drop((store, handles, halving));
-            if halved {
-                halves += 1;
-                caught += usize::from(!self.reopens(copy.path(), &outcomes.reopened, done).0.is_empty());
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let (mut halves, mut caught) = (0, 0);
+            while let Some(position) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).filter(|next| *next < ALL.len())
+            {
+                if let Some(found_out) = self.halve(position) {
+                    halves += 1;
+                    caught += usize::from(found_out);
+                }
             }
-        }
-        (halves, caught)
+            (halves, caught)
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().expect("it does not panic"))
+                .fold((0, 0), |(halves, caught), (more, of_them)| (halves + more, caught + of_them))
+        })
+    }
+
+    /// Whether half of a batch was found out; `None`: the operation writes none.
+    fn halve(&self, position: usize) -> Option<bool> {
+        let (case, outcomes) = (&ALL[position], &self.outcomes[position]);
+        let copy = self.copy();
+        let mut halving = None;
+        let store = self.open(copy.path(), |inner| {
+            let backend = Arc::new(Halving { inner, left: AtomicUsize::new(usize::MAX) });
+            halving = Some(Arc::clone(&backend));
+            backend
+        });
+        let (store, halving) = (store.expect("a store"), halving.expect("it was wrapped"));
+        let handles = Handles::new(&store).expect("documents");
+        halving.left.store(1, Ordering::Relaxed);
+        let done =
+            catch_unwind(AssertUnwindSafe(|| (case.run)(&handles))).is_ok_and(|outcome| outcome.is_ok());
+        let halved = halving.left.load(Ordering::Relaxed) == 0;
+        // Onto the files, as a sync would.
+        let _ = store.close();
+        drop((store, handles, halving));
+        halved.then(|| !self.reopens(copy.path(), &outcomes.reopened, done).0.is_empty())
     }
 }
 
