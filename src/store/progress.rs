@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::index::state::IndexState;
 
-/// How far a build has come; see [`Store::run_with`].
+/// How far a build has come; see [`Store::run_with`](crate::Store::run_with).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildProgress {
