@@ -9,6 +9,7 @@ use pivotdb::{
 use serde_json::{Value, json};
 
 use crate::Medium;
+use crate::flawed::Fault;
 use crate::oracle::{Question, Test};
 use crate::plan::{Change, Fields, NEWEST, Step};
 
@@ -20,6 +21,7 @@ pub(crate) struct Tally {
     pub(crate) by_index: u64,
     pub(crate) mid_build: u64,
     pub(crate) after_rollback: u64,
+    pub(crate) faults: u64,
 }
 
 /// A document of the model, and the schema version it is stored at.
@@ -56,11 +58,8 @@ pub(crate) fn run(medium: &Medium, steps: &[Step], tally: &mut Tally) -> Outcome
         Running { medium, tally, store, things, version: 1, documents, rolled_back, snapshot, questions: 1 };
     for (position, step) in steps.iter().enumerate() {
         running.step(step).map_err(|error| format!("step {position} {step:?}: {error}"))?;
-        running
-            .check(position % 4 == 3)
-            .map_err(|error| format!("after step {position} {step:?}: {error}"))?;
+        running.check().map_err(|error| format!("after step {position} {step:?}: {error}"))?;
     }
-    running.check(true)?;
     running.store.close().map_err(|error| error.to_string())
 }
 
@@ -83,11 +82,11 @@ fn steps(version: u32) -> Evolution {
 }
 
 fn open(medium: &Medium, version: u32) -> (Store, Collection<Value>) {
-    let builder = Store::builder().background(false).index_at_once(0).build_batch(3);
+    let builder = Store::builder().background(false).index_at_once(0).build_batch(2);
     let builder = builder.durability(pivotdb::Durability::Buffered);
     let store = match medium {
         Medium::Backend(backend) => builder.open_backend(backend.clone()).unwrap(),
-        Medium::Site(site) => site.open(&builder),
+        Medium::Site(site) | Medium::Misled(site) => site.open(&builder),
     };
     let things = store.collection_with("things", "thing", &steps(version)).unwrap();
     (store, things)
@@ -132,10 +131,23 @@ impl Running<'_> {
             }
             Step::Import(lines) => self.import(lines),
             Step::Transaction(steps, commit) => self.transaction(steps, *commit),
+            Step::Fault(step, made) => self.fault(step, if *made { Fault::Made } else { Fault::Lost }),
             step => {
                 let enforced = self.is_enforced()?;
-                write(&self.things, &mut self.documents, self.version, enforced, step).map(drop)
+                write(&self.things, &mut self.documents, self.version, enforced, step)?;
+                if matches!(self.medium, Medium::Misled(_)) {
+                    self.mislead(step);
+                }
+                Ok(())
             }
+        }
+    }
+
+    /// The model takes a write for one that the store has not made.
+    fn mislead(&mut self, step: &Step) {
+        let id = meant(&self.documents, step).map_or(0, |(id, _)| id);
+        if let Some(known) = self.documents.get_mut(&id) {
+            known.fields.n = known.fields.n.map_or(Some(0), |n| Some(n + 1));
         }
     }
 
@@ -151,6 +163,40 @@ impl Running<'_> {
         (self.store, self.things) = open(self.medium, version);
         self.rolled_back |= version < self.version;
         self.version = version;
+        Ok(())
+    }
+
+    /// The store goes on as it was, for those who read, until it is opened again: then the write is there or it is not.
+    fn fault(&mut self, step: &Step, fault: Fault) -> Outcome {
+        let Medium::Backend(backend) = self.medium else { return self.program(self.version, true) };
+        backend.arm(fault);
+        let outcome = attempt(&self.things, self.version, step);
+        if !backend.disarm() {
+            // It was refused, or there was nothing to write.
+            return Ok(());
+        }
+        self.tally.faults += 1;
+        let kind = outcome.err().map(|error| error.kind());
+        if kind != Some(ErrorKind::CommitOutcomeUnknown) {
+            return Err(format!("a fault was told as {kind:?}"));
+        }
+        let next = self.things.insert_with_id(99, &json!({})).err().map(|error| error.kind());
+        if next != Some(ErrorKind::Poisoned) {
+            return Err(format!("after a fault a write was told {next:?}"));
+        }
+        self.eager()?;
+        let (question, things, documents) = (self.question(), self.things.clone(), self.documents.clone());
+        self.ask(&things, &documents, &question)?;
+        self.program(self.version, true)?;
+        if fault == Fault::Lost {
+            return Ok(());
+        }
+        // What failed may also have been what comes before the write: that an index is given up.
+        let before = self.documents.clone();
+        effect(&mut self.documents, self.version, step);
+        if self.eager().is_err() {
+            self.documents = before;
+        }
         Ok(())
     }
 
@@ -210,8 +256,12 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn check(&mut self, thoroughly: bool) -> Outcome {
-        self.eager()?;
+    fn check(&mut self) -> Outcome {
+        // Whoever is misled is to be caught by a query.
+        if !matches!(self.medium, Medium::Misled(_)) {
+            self.eager()?;
+            self.census()?;
+        }
         for _ in 0..3 {
             let question = self.question();
             let (things, documents) = (self.things.clone(), self.documents.clone());
@@ -226,13 +276,27 @@ impl Running<'_> {
             let snapshot = self.store.snapshot().map_err(|error| error.to_string())?;
             self.snapshot = Some((snapshot, self.documents.clone()));
         }
-        if thoroughly {
-            let verified = Verify::new(&self.store).run().map_err(|error| error.to_string())?;
-            if !verified.is_sound() {
-                return Err(format!("{:?}", verified.findings));
-            }
+        // Entries are what they would be if they were made now, and so on.
+        let verified = Verify::new(&self.store).run().map_err(|error| error.to_string())?;
+        if verified.is_sound() { Ok(()) } else { Err(format!("{:?}", verified.findings)) }
+    }
+
+    /// It counts what there is.
+    fn census(&self) -> Outcome {
+        let mut wanted: BTreeMap<u32, u64> = BTreeMap::new();
+        for known in self.documents.values() {
+            *wanted.entry(known.stored).or_default() += 1;
         }
-        Ok(())
+        let census = self.store.census().map_err(|error| error.to_string())?;
+        let mut counted: BTreeMap<u32, u64> = BTreeMap::new();
+        for entry in census.iter().filter(|entry| entry.documents > 0) {
+            *counted.entry(entry.stamp.schema_version).or_default() += entry.documents;
+        }
+        if counted == wanted {
+            Ok(())
+        } else {
+            Err(format!("the census says {counted:?} instead of {wanted:?}"))
+        }
     }
 
     /// What is there is what an eager migration would have made of it.
@@ -357,12 +421,7 @@ fn write(
     enforced: bool,
     step: &Step,
 ) -> Result<Written, String> {
-    let (id, fields) = match step {
-        Step::Insert(id, fields) | Step::Put(id, fields) => (*id, Some(fields.clone())),
-        Step::Update(id, change) => (*id, documents.get(id).map(|known| known.fields.changed(change))),
-        Step::Delete(id) => (*id, None),
-        _ => return Ok(Written::Done),
-    };
+    let Some((id, fields)) = meant(documents, step) else { return Ok(Written::Done) };
     let before = documents.get(&id).cloned();
     let seen = before.as_ref().is_none_or(|known| known.is_seen(version));
     let shares = |known: &Known| {
@@ -374,12 +433,7 @@ fn write(
         documents.iter().filter(|(other, known)| **other != id && shares(known)).map(|(_, known)| known);
     let may_be_refused = others.clone().next().is_some();
     let must_be_refused = enforced && changes && others.any(|known| known.is_seen(version));
-    let outcome = match step {
-        Step::Insert(_, fields) => things.insert_with_id(id, &fields.at(version)),
-        Step::Put(_, fields) => things.put(id, &fields.at(version)).map(drop),
-        Step::Update(_, change) => things.update(id, |body| apply(body, change, version)).map(drop),
-        _ => things.delete(id).map(drop),
-    };
+    let outcome = attempt(things, version, step);
     let kind = outcome.as_ref().err().map(pivotdb::Error::kind);
     let expected = match (step, &before) {
         (Step::Insert(..), Some(_)) => {
@@ -400,6 +454,25 @@ fn write(
     if kind.is_some() {
         return Ok(if kind == Some(ErrorKind::UniqueViolation) { Written::Refused } else { Written::Done });
     }
+    effect(documents, version, step);
+    Ok(Written::Done)
+}
+
+/// Makes a write in the store.
+fn attempt(things: &Collection<Value>, version: u32, step: &Step) -> pivotdb::Result<()> {
+    match step {
+        Step::Insert(id, fields) => things.insert_with_id(*id, &fields.at(version)),
+        Step::Put(id, fields) => things.put(*id, &fields.at(version)).map(drop),
+        Step::Update(id, change) => things.update(*id, |body| apply(body, change, version)).map(drop),
+        Step::Delete(id) => things.delete(*id).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a write in the model.
+fn effect(documents: &mut Documents, version: u32, step: &Step) {
+    let Some((id, fields)) = meant(documents, step) else { return };
+    let before = documents.get(&id).cloned();
     match fields {
         None => drop(documents.remove(&id)),
         Some(fields) => {
@@ -413,7 +486,16 @@ fn write(
             documents.insert(id, Known { fields, stored, has_id });
         }
     }
-    Ok(Written::Done)
+}
+
+/// What a write leaves of which document.
+fn meant(documents: &Documents, step: &Step) -> Option<(u64, Option<Fields>)> {
+    match step {
+        Step::Insert(id, fields) | Step::Put(id, fields) => Some((*id, Some(fields.clone()))),
+        Step::Update(id, change) => Some((*id, documents.get(id).map(|known| known.fields.changed(change)))),
+        Step::Delete(id) => Some((*id, None)),
+        _ => None,
+    }
 }
 
 fn apply(body: &mut Value, change: &Change, version: u32) {
