@@ -9,7 +9,7 @@ use crate::index::definition::{Definition, Index};
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live, MAX_SHAPES, Shape};
 use crate::index::impact::Impact;
-use crate::index::indexes::{Context, Indexes};
+use crate::index::indexes::{Context, Indexes, Kinds};
 use crate::index::state::IndexState;
 use crate::record::kind::Kind;
 
@@ -50,7 +50,12 @@ pub(crate) fn declare(
     let name = declared.index.name();
     let mut serving = None;
     let mut others = Vec::new();
+    let numbers: Vec<u32> = declared.kinds.iter().map(|kind| kind.number()).collect();
     for generation in indexes.of(declared.collection).into_iter().filter(|known| *known.name == *name) {
+        // Of other kinds, it is another index.
+        if !is_of(context.kinds, &generation, &numbers)? {
+            continue;
+        }
         let state = generation.live.state();
         let usable = match state {
             IndexState::Building => true,
@@ -91,6 +96,16 @@ pub(crate) fn declare(
         drop_replaced(context, indexes, &serving)?;
     }
     Ok(serving)
+}
+
+/// Whether it has documents of one of these kinds, under whichever of their names.
+pub(crate) fn is_of(kinds: &dyn Kinds, generation: &Generation, of: &[u32]) -> Result<bool, Error> {
+    for number in generation.kinds.keys() {
+        if of.contains(number) || of.contains(&kinds.kind(*number)?.number()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Drops what a generation that has become readable takes the place of: those of its name that are for the same stamps.

@@ -11,7 +11,7 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
 use crate::index::build::can_build;
-use crate::index::declare::{Declared, adopt, declare, nearest_below};
+use crate::index::declare::{Declared, adopt, declare, is_of, nearest_below};
 use crate::index::definition::{Index, Partial};
 use crate::index::error::IndexError;
 use crate::index::generation::Generation;
@@ -139,7 +139,7 @@ fn census_of(held: &Held, collection: u32) -> Result<Vec<(CensusKey, u64)>> {
 
 impl<T> Collection<T> {
     /// Declares an index. If there is one like it of this name, nothing happens. If there is another one of this name, the new one is built beside it and takes its place once
-    /// that is done. Where there are more than a few hundred documents, they are entered in the background, and the call returns at once.
+    /// that is done. Indexes of one name that have no kind in common have nothing to do with each other. Where there are more than a few hundred documents, they are entered in the background, and the call returns at once.
     ///
     /// ```
     /// # use pivotdb::{Index, Store};
@@ -161,7 +161,8 @@ impl<T> Collection<T> {
         self.declare_index(index, false).map(drop)
     }
 
-    /// Builds an index anew: one that has failed, whose duplicates are gone by now, or one that is disabled.
+    /// Builds an index anew: one that has failed, whose duplicates are gone by now, or one that is disabled. A typed handle means the one that covers its kind, an
+    /// untyped one the newest of this name.
     ///
     /// # Errors
     /// `InvalidIndex` when there is none of this name; otherwise as [`create_index`](Self::create_index).
@@ -179,7 +180,8 @@ impl<T> Collection<T> {
         self.inner.begin_build(&made)
     }
 
-    /// Drops an index, with all its generations; gives whether there was one. What takes time is done in the background.
+    /// Drops an index, with all its generations; gives whether there was one. A typed handle means the one that covers its kind, an untyped one all of this name. What takes
+    /// time is done in the background.
     ///
     /// # Errors
     /// `InvalidOption` on the handle of a transaction or snapshot; and what a commit can fail with.
@@ -187,7 +189,8 @@ impl<T> Collection<T> {
         self.put_all(name, IndexState::Dropped)
     }
 
-    /// Switches an index off, until it is [built anew](Self::rebuild_index); gives whether there was one. A unique one is not enforced any more.
+    /// Switches an index off, until it is [built anew](Self::rebuild_index); gives whether there was one. A unique one is not enforced any more. Which one is meant:
+    /// as for [`drop_index`](Self::drop_index).
     ///
     /// # Errors
     /// As [`drop_index`](Self::drop_index).
@@ -195,7 +198,7 @@ impl<T> Collection<T> {
         self.put_all(name, IndexState::Disabled)
     }
 
-    /// Drops the generations of all indexes that this program has no use for: those that are kept up for an older or newer one, and those that its type
+    /// Drops the generations of all indexes, of the kinds that the handle sees, that this program has no use for: those that are kept up for an older or newer one, and those that its type
     /// no longer names. Gives how many. If the other program comes back, it builds its indexes anew.
     ///
     /// # Errors
@@ -204,7 +207,7 @@ impl<T> Collection<T> {
         self.check_live()?;
         let _changing = self.inner.indexes.change();
         let mut dropped = 0;
-        for generation in self.inner.indexes.of(self.number) {
+        for generation in self.own_indexes()? {
             if shape_paths(&self.inner, &generation).is_none() || !generation.live.is_enforced() {
                 self.inner.indexes.set_state(&self.inner.engine, &generation, IndexState::Dropped)?;
                 dropped += 1;
@@ -263,7 +266,7 @@ impl<T> Collection<T> {
         Ok(infos)
     }
 
-    /// How many entries an index has. Counts them: costs a read of the index.
+    /// How many entries an index has: that of the handle's kind, or of an untyped one the newest of this name. Counts them: costs a read of the index.
     ///
     /// # Errors
     /// `InvalidIndex` when there is none of this name; and when the store cannot be read.
@@ -322,8 +325,23 @@ impl<T> Collection<T> {
         Ok(census.iter().filter(|entry| names.contains(&entry.kind)).map(|entry| entry.documents).sum())
     }
 
+    /// Those that have documents which the handle sees.
+    fn own_indexes(&self) -> Result<Vec<Arc<Generation>>> {
+        let mut own = Vec::new();
+        for generation in self.inner.indexes.of(self.number) {
+            let sees_it = match &self.kind {
+                None => true,
+                Some(kind) => is_of(&**self.inner, &generation, &[kind.number()])?,
+            };
+            if sees_it {
+                own.push(generation);
+            }
+        }
+        Ok(own)
+    }
+
     fn newest(&self, name: &str) -> Result<Arc<Generation>> {
-        let of = self.inner.indexes.of(self.number).into_iter();
+        let of = self.own_indexes()?.into_iter();
         of.filter(|generation| *generation.name == *name)
             .max_by_key(|generation| generation.number)
             .ok_or_else(|| {
@@ -335,7 +353,7 @@ impl<T> Collection<T> {
         self.check_live()?;
         let _changing = self.inner.indexes.change();
         let mut found = false;
-        for generation in self.inner.indexes.of(self.number) {
+        for generation in self.own_indexes()? {
             if *generation.name == *name {
                 found = true;
                 self.inner.indexes.set_state(&self.inner.engine, &generation, state)?;

@@ -7,5 +7,6 @@ mod audit;
 mod builds;
 mod calls;
 mod generations;
+mod kinds;
 mod support;
 mod unique;
