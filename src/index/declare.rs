@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::error::Error;
-use crate::evolution::step::Step;
 use crate::index::definition::{Definition, Index};
 use crate::index::flags::Flags;
-use crate::index::generation::{Generation, Live, MAX_SHAPES, Shape};
+use crate::index::generation::{Generation, Live, Shape};
 use crate::index::impact::Impact;
 use crate::index::indexes::{Context, Indexes, Kinds};
+use crate::index::outlook::{Outlook, Stored, nearest_below, outlook, stored};
 use crate::index::state::IndexState;
 use crate::record::kind::Kind;
+use crate::stored::state::Held;
 
 /// What is declared, and where.
 #[derive(Clone, Copy)]
@@ -48,6 +49,7 @@ pub(crate) fn declare(
     declared.index.check()?;
     let _changing = indexes.change();
     let name = declared.index.name();
+    let stored = stored_now(context, declared.collection)?;
     let mut serving = None;
     let mut others = Vec::new();
     let numbers: Vec<u32> = declared.kinds.iter().map(|kind| kind.number()).collect();
@@ -62,15 +64,14 @@ pub(crate) fn declare(
             IndexState::Readable | IndexState::Failed | IndexState::Disabled => !rebuild,
             IndexState::Unmaintained | IndexState::Dropped => false,
         };
-        let found = matching(&generation, &declared);
+        let found = matching(&generation, &declared, &stored);
         match found {
             Match::Same if usable && serving.is_none() => serving = Some(generation),
             Match::With(shapes) if usable && serving.is_none() => {
-                let mut with = generation;
-                for (kind, shape) in shapes {
-                    with = indexes.replace(context.engine, with.with_shape(kind, shape))?;
+                match go_over(context, indexes, &declared, &generation, &shapes)? {
+                    Some(with) => serving = Some(with),
+                    None => others.push(generation),
                 }
-                serving = Some(with);
             }
             // It would be built a second time.
             Match::Same | Match::With(_) => {
@@ -178,16 +179,6 @@ pub(crate) fn adopt(
     Ok(adopted)
 }
 
-/// The nearest shape below the program's stamp of a kind, and the steps from there.
-pub(crate) fn nearest_below<'g>(
-    generation: &'g Generation,
-    kind: &Kind,
-) -> Option<(&'g Shape, Vec<Arc<Step>>)> {
-    let shapes = generation.kinds.get(&kind.number())?;
-    let below = shapes.iter().filter_map(|shape| Some((shape, kind.ascent(shape.stamp, kind.current())?)));
-    below.min_by_key(|(_, steps)| steps.len())
-}
-
 fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {
     let paths = declared.index.definition.paths();
     let kinds =
@@ -203,42 +194,44 @@ fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {
     }
 }
 
-fn matching(generation: &Generation, declared: &Declared<'_>) -> Match {
+fn matching(generation: &Generation, declared: &Declared<'_>, stored: &Stored) -> Match {
     let kinds: BTreeMap<u32, &Arc<Kind>> = declared.kinds.iter().map(|kind| (kind.number(), kind)).collect();
     if !generation.definition.is_like(&declared.index.definition) || !generation.kinds.keys().eq(kinds.keys())
     {
         return Match::No;
     }
+    let declared = declared.index.definition.paths();
     let mut missing = Vec::new();
     for (number, kind) in kinds {
-        let paths = declared.index.definition.paths();
-        match generation.shape(number, kind.current()) {
-            Some((position, shape)) => {
-                if shape.paths() != paths || !generation.is_right_at(number, position) {
-                    return Match::No;
-                }
-            }
-            None => {
-                let with = carried(generation, kind).filter(|shape| shape.paths() == paths);
-                let Some(shape) = with else { return Match::No };
-                let extended = generation.with_shape(number, shape.clone());
-                let last = extended.kinds.get(&number).map_or(0, |shapes| shapes.len().saturating_sub(1));
-                if last >= MAX_SHAPES || !extended.is_right_at(number, last) {
-                    return Match::No;
-                }
-                missing.push((number, shape));
-            }
+        match outlook(generation, kind, stored) {
+            Outlook::Serves(paths) if paths == declared => {}
+            Outlook::GoesOver(shape, _) if shape.paths() == declared => missing.push((number, shape)),
+            _ => return Match::No,
         }
     }
     if missing.is_empty() { Match::Same } else { Match::With(missing) }
 }
 
-/// The shape of a generation at the program's stamp of a kind, if what it has goes over to there: by the nearest of its shapes below.
-fn carried(generation: &Generation, kind: &Kind) -> Option<Shape> {
-    let (shape, steps) = nearest_below(generation, kind)?;
-    match generation.definition.impact(&shape.paths(), &steps) {
-        Impact::Untouched => Some(Shape { stamp: kind.current(), ..shape.clone() }),
-        Impact::Renamed { paths } => Some(Shape::new(kind.current(), paths)),
-        Impact::Rebuild { .. } => None,
+/// Gives a generation these shapes; `None` where somebody has written meanwhile what it would not be right for.
+fn go_over(
+    context: Context<'_>,
+    indexes: &Indexes,
+    declared: &Declared<'_>,
+    generation: &Generation,
+    shapes: &[(u32, Shape)],
+) -> Result<Option<Arc<Generation>>, Error> {
+    let mut with: Option<Generation> = None;
+    for (kind, shape) in shapes {
+        with = Some(with.as_ref().unwrap_or(generation).with_shape(*kind, shape.clone()));
     }
+    let Some(with) = with else { return Ok(None) };
+    indexes.replace_if(context.engine, with, || {
+        let stored = stored_now(context, declared.collection)?;
+        Ok(matches!(matching(generation, declared, &stored), Match::With(now) if now == shapes))
+    })
+}
+
+/// What is stored in a collection now.
+fn stored_now(context: Context<'_>, collection: u32) -> Result<Stored, Error> {
+    stored(context.kinds, &Held::Snapshot(Arc::new(context.engine.snapshot())), collection)
 }

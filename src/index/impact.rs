@@ -40,43 +40,53 @@ impl Impact {
     /// Of `steps`, in their order, on an index on `paths`.
     pub(crate) fn of(paths: &[Path], steps: &[Arc<Step>]) -> Self {
         let mut now = paths.to_vec();
+        let mut renaming = None;
         for step in steps {
-            match across(&now, step) {
-                Some(after) => now = after,
-                None => return Self::Rebuild { step: step.name.clone() },
+            let Some(renames) = across(&mut now, step) else {
+                return Self::Rebuild { step: step.name.clone() };
+            };
+            if renames {
+                renaming.get_or_insert(step);
             }
         }
-        if now == paths { Self::Untouched } else { Self::Renamed { paths: now } }
+        match renaming {
+            None => Self::Untouched,
+            // Away and back: what had the other name all along has taken this one.
+            Some(step) if now == paths => Self::Rebuild { step: step.name.clone() },
+            Some(_) => Self::Renamed { paths: now },
+        }
     }
 }
 
-/// Where what was at `paths` is after the step; `None` if it is changed.
-fn across(paths: &[Path], step: &Step) -> Option<Vec<Path>> {
+/// Turns `paths` into where what was there is after the step, and gives whether it has been renamed on the way; `None` if it is changed.
+fn across(paths: &mut [Path], step: &Step) -> Option<bool> {
     if step.code.identity().is_some() {
         return None;
     }
-    let mut now = paths.to_vec();
+    let mut renames = false;
     for op in &step.ops {
         let action = op.action()?;
-        for path in &mut now {
-            *path = beyond(action, path)?;
+        for path in &mut *paths {
+            let (after, renamed) = beyond(action, path)?;
+            renames |= renamed;
+            *path = after;
         }
     }
-    Some(now)
+    Some(renames)
 }
 
-/// Where what was at `path` is after the action; `None` if it may be changed.
-fn beyond(action: &Action, path: &Path) -> Option<Path> {
+/// Where what was at `path` is after the action, and whether it has been renamed; `None` if it may be changed.
+fn beyond(action: &Action, path: &Path) -> Option<(Path, bool)> {
     match action {
         Action::Rename { from, to, taken: Taken::Fail } | Action::Move { from, to, taken: Taken::Fail }
             if from.contains(path) && plain(from) && plain(to) =>
         {
             let rest = Path::from_names(path.names().skip(from.names().len())).ok()?;
-            Some(to.join(&rest))
+            Some((to.join(&rest), true))
         }
         Action::Within { place, path: within, actions } => {
             if !meets(within, path) {
-                return Some(path.clone());
+                return Some((path.clone(), false));
             }
             let skipped = usize::from(*place == Place::EachValue).checked_add(within.names().len())?;
             if !within.contains(path) || !plain(within) || path.names().len() < skipped {
@@ -84,13 +94,16 @@ fn beyond(action: &Action, path: &Path) -> Option<Path> {
             }
             let outer = path.prefix(skipped);
             let mut inner = Path::from_names(path.names().skip(skipped)).ok()?;
+            let mut renames = false;
             for action in actions {
-                inner = beyond(action, &inner)?;
+                let (after, renamed) = beyond(action, &inner)?;
+                renames |= renamed;
+                inner = after;
             }
-            Some(outer.join(&inner))
+            Some((outer.join(&inner), renames))
         }
         _ if action.region().into_iter().any(|region| meets(region, path)) => None,
-        _ => Some(path.clone()),
+        _ => Some((path.clone(), false)),
     }
 }
 
@@ -155,6 +168,16 @@ mod tests {
             impact(&["m.k.p"], [Op::each_value("m", [Op::rename("p", "q")]).into()]),
             renamed("m.k.q")
         );
+    }
+
+    #[test]
+    fn away_and_back_is_a_change() {
+        let there_and_back = || [Op::rename("a", "b"), Op::rename("b", "a")];
+        assert_eq!(impact(&["a"], [there_and_back().to_vec().into()]), Impact::Rebuild { step: "s0".into() });
+        let in_two = there_and_back().map(StepBody::from);
+        assert_eq!(impact(&["a.x"], in_two), Impact::Rebuild { step: "s0".into() });
+        let within = Op::each("l", there_and_back());
+        assert_eq!(impact(&["l.a"], [within.into()]), Impact::Rebuild { step: "s0".into() });
     }
 
     #[test]

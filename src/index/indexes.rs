@@ -164,13 +164,18 @@ impl Indexes {
 
     /// Puts what has been changed of a generation beside its entries in the place of the generation.
     pub(crate) fn replace(&self, engine: &Engine, generation: Generation) -> Result<Arc<Generation>, Error> {
+        self.with_sets(|sets| sets.replace(engine, generation))
+    }
+
+    /// As [`replace`](Self::replace), if it `may` be while nobody writes.
+    pub(crate) fn replace_if(
+        &self,
+        engine: &Engine,
+        generation: Generation,
+        may: impl FnOnce() -> Result<bool, Error>,
+    ) -> Result<Option<Arc<Generation>>, Error> {
         self.with_sets(|sets| {
-            let generation = Arc::new(generation);
-            let mut commit = Commit::default();
-            put_entry(&mut commit, generation.number, generation.to_json())?;
-            engine.commit(commit, Durability::Buffered)?;
-            sets.all.insert(generation.number, Arc::clone(&generation));
-            Ok(generation)
+            if may()? { sets.replace(engine, generation).map(Some) } else { Ok(None) }
         })
     }
 
@@ -231,6 +236,15 @@ impl Indexes {
 }
 
 impl Sets {
+    fn replace(&mut self, engine: &Engine, generation: Generation) -> Result<Arc<Generation>, Error> {
+        let generation = Arc::new(generation);
+        let mut commit = Commit::default();
+        put_entry(&mut commit, generation.number, generation.to_json())?;
+        engine.commit(commit, Durability::Buffered)?;
+        self.all.insert(generation.number, Arc::clone(&generation));
+        Ok(generation)
+    }
+
     fn arrange(&mut self) {
         let mut maintained: HashMap<u32, Vec<Arc<Generation>>> = HashMap::new();
         for generation in self.all.values().filter(|generation| generation.live.state().is_maintained()) {

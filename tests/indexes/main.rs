@@ -6,6 +6,7 @@
 mod audit;
 mod builds;
 mod calls;
+mod carried;
 mod generations;
 mod kinds;
 mod support;
