@@ -1,4 +1,4 @@
-//! What becomes of a generation where a program sees documents in another shape.
+//! What becomes of a generation where a program sees documents in another shape. What a deploy does and what is said of it beforehand are both from here.
 
 use std::sync::Arc;
 

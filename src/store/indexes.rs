@@ -17,7 +17,7 @@ use crate::index::error::IndexError;
 use crate::index::generation::Generation;
 use crate::index::impact::Impact;
 use crate::index::indexes::{Kinds as _, status};
-use crate::index::outlook::nearest_below;
+use crate::index::outlook::{Outlook, outlook, stored};
 use crate::index::state::IndexState;
 use crate::index::work::{Step, Worked, build, work};
 use crate::model::id::DocumentId;
@@ -381,7 +381,7 @@ fn shape_paths(inner: &Inner, generation: &Generation) -> Option<Vec<Path>> {
 
 impl Store {
     /// What the steps of `evolution`, which may not have been deployed yet, mean for the indexes of a kind: which go on as they are, which under
-    /// other names, and which are built anew. Changes nothing.
+    /// other names, and which are built anew. Changes nothing. It is what would be done now: a document that is written meanwhile may have something else done.
     ///
     /// ```
     /// # use pivotdb::{Evolution, Impact, Index, Op, Store};
@@ -396,7 +396,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `InvalidEvolution`; `InvalidName`.
+    /// `InvalidEvolution`; `InvalidName`; and when the store cannot be read.
     pub fn impact(&self, kind: &str, evolution: &Evolution) -> Result<Vec<IndexImpact>> {
         let inner = self.inner();
         let Some(number) =
@@ -417,13 +417,18 @@ impl Store {
                 newest.push((collection.clone(), generation));
             }
         }
-        let impacts = newest.into_iter().map(|(collection, generation)| IndexImpact {
-            impact: impact_on(&generation, &planned),
-            collection,
-            name: generation.name.to_string(),
-            generation: generation.number,
-        });
-        Ok(impacts.collect())
+        let held = Held::Snapshot(Arc::new(inner.engine.snapshot()));
+        let mut impacts = Vec::new();
+        for (collection, generation) in newest {
+            let stored = stored(&***inner, &held, generation.collection)?;
+            let impact = match outlook(&generation, &planned, &stored) {
+                Outlook::Serves(_) => Impact::Untouched,
+                Outlook::GoesOver(_, impact) | Outlook::Ends(impact) => impact,
+            };
+            let (name, generation) = (generation.name.to_string(), generation.number);
+            impacts.push(IndexImpact { collection, name, generation, impact });
+        }
+        Ok(impacts)
     }
 
     /// Does what is to be done for indexes, on this thread: builds them, and removes what was dropped. For a store that is opened
@@ -464,14 +469,5 @@ impl Store {
                 documents: status.map(|status| status.documents),
             }),
         })
-    }
-}
-
-/// From the nearest shape below.
-fn impact_on(generation: &Generation, planned: &Kind) -> Impact {
-    match nearest_below(generation, planned) {
-        Some((shape, steps)) => generation.definition.impact(&shape.paths(), &steps),
-        // It was made by a program that these steps do not lead on from.
-        None => Impact::Rebuild { step: String::new() },
     }
 }

@@ -3,7 +3,7 @@
 //! A rename does nothing where its source is absent, on the way down as on the way up. A document that a newer program had stored, and that had something at the former
 //! name, was entered with that by the older program; and when the newer one came back, it took the index for its own.
 
-use pivotdb::{Evolution, Index, IndexState, Op};
+use pivotdb::{Evolution, Impact, Index, IndexState, Op};
 use serde_json::json;
 
 use crate::support::{Medium, check, fill, index};
@@ -22,12 +22,17 @@ fn documents_stored_above_a_rename_have_the_index_built_anew() {
     let (store, things) = medium.things(&Evolution::new());
     things.create_index(&Index::on("n").named("i")).unwrap();
     assert_eq!(things.find(json!({"n": 7})).count().unwrap(), 1);
+    let impact = store.impact("thing", &renamed()).unwrap();
+    assert_eq!(impact[0].impact, Impact::Rebuild { step: "n is called number".into() });
     check(&store);
     store.close().unwrap();
     let (store, things) = medium.things(&renamed());
     assert_eq!(things.find(json!({"number": 7})).count().unwrap(), 0);
     assert_eq!(things.find(json!({"number": {"$exists": false}})).count().unwrap(), 1);
-    assert_eq!(index(&things, "i").map(|info| (info.generation, info.state)), Some((2, IndexState::Readable)));
+    assert_eq!(
+        index(&things, "i").map(|info| (info.generation, info.state)),
+        Some((2, IndexState::Readable))
+    );
     check(&store);
     things.update("stray", |stray| stray["number"] = json!(9)).unwrap();
     assert_eq!(things.index_entries("i").unwrap(), 2);
@@ -57,13 +62,14 @@ fn a_document_between_two_shapes_is_entered_upward() {
     assert_eq!((found(777), found(778), found(3)), (0, 1, 1));
     assert_eq!(things.find(json!({"number": {"$exists": false}})).count().unwrap(), 1);
     check(&store);
-    things.update("stray", |stray| stray["number"] = json!(5)).unwrap();
+    things.overwrite("stray", &json!({"number": 5})).unwrap();
     assert_eq!(things.index_entries("i").unwrap(), 12);
+    assert_eq!((found(777), found(5)), (0, 2));
     check(&store);
     store.close().unwrap();
     let (store, things) = medium.things(&Evolution::new());
     things.create_index(&Index::on("n").named("i")).unwrap();
-    assert_eq!(things.find(json!({"n": 777})).count().unwrap(), 1);
+    assert_eq!(index(&things, "i").map(|info| info.generation), Some(2));
     check(&store);
 }
 
@@ -81,4 +87,24 @@ fn a_rename_that_is_undone_by_another_is_not_nothing() {
     assert_eq!(*things.require("stray").unwrap(), json!({"n": 5}));
     assert_eq!(things.find(json!({"n": 5})).count().unwrap(), 1);
     check(&store);
+}
+
+/// What is said of a deploy before it is what it does.
+#[test]
+fn impact_says_what_the_deploy_does() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    fill(&things, 10);
+    things.create_index(&Index::on("n").named("i")).unwrap();
+    things.create_index(&Index::on("tags").named("t")).unwrap();
+    let whole = store.impact("thing", &renamed()).unwrap();
+    assert!(matches!(whole[0].impact, Impact::Renamed { .. }));
+    assert_eq!(whole[1].impact, Impact::Untouched);
+    things.insert_with_id("without", &json!({"m": 1})).unwrap();
+    let impact = store.impact("thing", &renamed()).unwrap();
+    assert_eq!(impact[0].impact, Impact::Rebuild { step: "n is called number".into() });
+    store.close().unwrap();
+    let (_store, things) = medium.things(&renamed());
+    assert_eq!(index(&things, "i").map(|info| info.generation), Some(3));
+    assert_eq!(index(&things, "t").map(|info| info.generation), Some(2));
 }
