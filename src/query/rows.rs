@@ -86,6 +86,9 @@ impl Rows {
         let look = Look::new(source, spec.condition.clone());
         let (to_skip, to_give) = (spec.skip, spec.limit.unwrap_or(u64::MAX));
         let (choice, notes) = choose(&spec, usable)?;
+        if let Some(choice) = &choice {
+            choice.usable.answer_for_flags(&look.source.held)?;
+        }
         Ok(Self { look, spec, choice, notes, stage: Stage::Unused, to_skip, to_give })
     }
 
