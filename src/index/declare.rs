@@ -7,7 +7,6 @@ use crate::error::error::Error;
 use crate::index::definition::{Definition, Index};
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live, Shape};
-use crate::index::impact::Impact;
 use crate::index::indexes::{Context, Indexes, Kinds};
 use crate::index::outlook::{Outlook, Stored, nearest_below, outlook, stored};
 use crate::index::state::IndexState;
@@ -134,13 +133,18 @@ pub(crate) fn drop_replaced(
     Ok(())
 }
 
+/// What has become of indexes that were made by calls.
+#[derive(Debug, Default)]
+pub(crate) struct Adopted {
+    /// Those that were taken along, and may have to be built.
+    pub(crate) taken: Vec<Arc<Generation>>,
+    /// Those that steps of these names have left nothing for.
+    pub(crate) left: Vec<(Arc<Generation>, String)>,
+}
+
 /// Takes along the indexes that were made by calls, now that the program has declared `kind`: what goes over to its stamp does so; what does not, or
-/// was not kept up meanwhile, is built again, on the paths it was on.
-pub(crate) fn adopt(
-    context: Context<'_>,
-    indexes: &Indexes,
-    kind: &Kind,
-) -> Result<Vec<Arc<Generation>>, Error> {
+/// was not kept up meanwhile, is built again, on what its paths have become. What is on something that steps have taken away is left for the programs from before.
+pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Result<Adopted, Error> {
     let mut newest: BTreeMap<(u32, Arc<str>), Arc<Generation>> = BTreeMap::new();
     for generation in indexes.all() {
         let state = generation.live.state();
@@ -149,7 +153,7 @@ pub(crate) fn adopt(
             newest.insert((generation.collection, Arc::clone(&generation.name)), generation);
         }
     }
-    let mut adopted = Vec::new();
+    let mut adopted = Adopted::default();
     for generation in newest.into_values() {
         let here = generation.shape(kind.number(), kind.current());
         let right = here.is_some_and(|(position, _)| generation.is_right_at(kind.number(), position));
@@ -157,24 +161,27 @@ pub(crate) fn adopt(
         if state == IndexState::Disabled || right && state.is_maintained() {
             continue;
         }
-        let paths = match here {
-            Some((_, shape)) => Some(shape.paths()),
-            None => nearest_below(&generation, kind).map(|(shape, steps)| {
-                match generation.definition.impact(&shape.paths(), &steps) {
-                    Impact::Renamed { paths } => paths,
-                    _ => shape.paths(),
-                }
-            }),
+        let definition = match here {
+            Some((_, shape)) => generation.definition.followed(&shape.paths(), &[]),
+            None => match nearest_below(&generation, kind) {
+                Some((shape, steps)) => generation.definition.followed(&shape.paths(), &steps),
+                // Made by a newer program, or on another branch: it will know.
+                None => continue,
+            },
         };
-        // Made by a newer program, or on another branch: it will know.
-        let Some(paths) = paths else { continue };
+        let definition = match definition {
+            Ok(definition) => definition,
+            Err(step) => {
+                adopted.left.push((generation, step));
+                continue;
+            }
+        };
         let kinds = generation.kinds.keys().map(|number| context.kinds.kind(*number));
         let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
-        let mut index = Index::of_definition(&generation.name, generation.definition.clone());
-        index.set_paths(paths);
+        let index = Index::of_definition(&generation.name, definition);
         let collection = generation.collection;
         let declared = Declared { collection, index: &index, kinds: &kinds, created: true };
-        adopted.push(declare(context, indexes, declared, false)?);
+        adopted.taken.push(declare(context, indexes, declared, false)?);
     }
     Ok(adopted)
 }

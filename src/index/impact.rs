@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::evolution::action::{Action, Place, Taken};
+use crate::evolution::op::Op;
 use crate::evolution::step::Step;
 use crate::value::path::{Path, as_index};
 
@@ -22,6 +23,11 @@ pub enum Impact {
         /// The first step that does.
         step: String,
     },
+    /// They take away what it is on, or what its filter speaks of. One that was made by a call stays for the programs from before them; this one has none.
+    LeftBehind {
+        /// The first step that does.
+        step: String,
+    },
 }
 
 impl Impact {
@@ -29,7 +35,7 @@ impl Impact {
     pub(crate) fn with_filter(paths: &[Path], filtered: &[Path], steps: &[Arc<Step>]) -> Self {
         match Self::of(filtered, steps) {
             Self::Untouched => Self::of(paths, steps),
-            rebuild @ Self::Rebuild { .. } => rebuild,
+            changed @ (Self::Rebuild { .. } | Self::LeftBehind { .. }) => changed,
             // The filter says the former names.
             Self::Renamed { .. } => {
                 Self::Rebuild { step: steps.last().map(|step| step.name.clone()).unwrap_or_default() }
@@ -107,6 +113,55 @@ fn beyond(action: &Action, path: &Path) -> Option<(Path, bool)> {
     }
 }
 
+/// Where what is on `path` belongs after the steps, whatever they make of the values there.
+///
+/// # Errors
+/// The first step after which there is nothing any more that it could be on. What functions do is not known: it stays where it was.
+pub(crate) fn follow(path: &Path, steps: &[Arc<Step>]) -> Result<Path, String> {
+    let mut now = path.clone();
+    for step in steps {
+        for action in step.ops.iter().filter_map(Op::action) {
+            now = after(action, &now).ok_or_else(|| step.name.clone())?;
+        }
+    }
+    Ok(now)
+}
+
+fn after(action: &Action, path: &Path) -> Option<Path> {
+    let rest = |of: usize| Path::from_names(path.names().skip(of)).ok();
+    match action {
+        Action::Rename { from, to, .. } | Action::Move { from, to, .. }
+            if from.contains(path) && plain(from) && plain(to) =>
+        {
+            Some(to.join(&rest(from.names().len())?))
+        }
+        Action::WrapObject { path: at, name } if at.contains(path) => {
+            Some(at.child(name).join(&rest(at.names().len())?))
+        }
+        Action::UnwrapObject { path: at, name } if at.contains(path) && at != path => {
+            let inner = at.child(name);
+            inner.contains(path).then_some(())?;
+            Some(at.join(&rest(inner.names().len())?))
+        }
+        Action::Remove { path: gone, .. } if gone.contains(path) => None,
+        Action::Split { path: gone, into: kept, .. } if gone.contains(path) => {
+            kept.iter().any(|kept| kept.overlaps(path)).then(|| path.clone())
+        }
+        Action::Join { from, to, .. } if from.iter().any(|gone| gone.contains(path)) => {
+            to.overlaps(path).then(|| path.clone())
+        }
+        Action::Within { place, path: within, actions } if within.contains(path) => {
+            let skipped = usize::from(*place == Place::EachValue).checked_add(within.names().len())?;
+            if path.names().len() < skipped {
+                return Some(path.clone());
+            }
+            let inner = actions.iter().try_fold(rest(skipped)?, |inner, action| after(action, &inner))?;
+            Some(path.prefix(skipped).join(&inner))
+        }
+        _ => Some(path.clone()),
+    }
+}
+
 /// Whether a change at `one` may be seen at `other`. Positions in lists are passed over, since an index goes through lists without
 /// naming them.
 fn meets(one: &Path, other: &Path) -> bool {
@@ -127,7 +182,6 @@ mod tests {
     use super::*;
     use crate::evolution::evolution::Evolution;
     use crate::evolution::function::Function;
-    use crate::evolution::op::Op;
     use crate::evolution::step::StepBody;
 
     fn impact(paths: &[&str], steps: impl IntoIterator<Item = StepBody>) -> Impact {
@@ -168,6 +222,40 @@ mod tests {
             impact(&["m.k.p"], [Op::each_value("m", [Op::rename("p", "q")]).into()]),
             renamed("m.k.q")
         );
+    }
+
+    #[test]
+    fn what_is_taken_away_leaves_nothing_to_be_on() {
+        let followed = |path: &str, ops: Vec<Op>| {
+            let evolution = Evolution::new().step("s", ops);
+            follow(&Path::new(path).unwrap(), &evolution.steps).map(|path| path.to_string())
+        };
+        let keep = Taken::Keep;
+        for (path, op, after) in [
+            ("a.x", Op::move_field("a", "b.c").if_taken(keep), "b.c.x"),
+            ("a", Op::rename("a", "b").if_taken(keep), "b"),
+            ("a.x", Op::wrap_object("a", "n"), "a.n.x"),
+            ("a.n.x", Op::unwrap_object("a", "n"), "a.x"),
+            ("a", Op::unwrap_object("a", "n"), "a"),
+            ("a", Op::split("a", " ", ["a", "b"]), "a"),
+            ("a", Op::join(["a", "b"], " ", "a"), "a"),
+            ("a", Op::remove("a.b"), "a"),
+            ("a", Op::lowercase("a"), "a"),
+            ("l.a", Op::each("l", [Op::rename("a", "b").if_taken(keep)]), "l.b"),
+            ("l", Op::each("l", [Op::remove("a")]), "l"),
+        ] {
+            assert_eq!(followed(path, vec![op.clone()]), Ok(after.to_owned()), "{path} {op:?}");
+        }
+        for (path, op) in [
+            ("a.b", Op::remove("a")),
+            ("a", Op::remove("a")),
+            ("a.m", Op::unwrap_object("a", "n")),
+            ("a", Op::split("a", " ", ["b", "c"])),
+            ("b", Op::join(["a", "b"], " ", "c")),
+            ("l.a", Op::each("l", [Op::remove("a")])),
+        ] {
+            assert_eq!(followed(path, vec![op.clone()]), Err("s".to_owned()), "{path} {op:?}");
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(crate) fn outlook(generation: &Generation, kind: &Kind, stored: &Stored) -> 
     let next = match &impact {
         Impact::Untouched => Shape { stamp: kind.current(), ..shape.clone() },
         Impact::Renamed { paths } => Shape::new(kind.current(), paths.clone()),
-        Impact::Rebuild { .. } => return Outlook::Ends(impact),
+        Impact::Rebuild { .. } | Impact::LeftBehind { .. } => return Outlook::Ends(impact),
     };
     let extended = generation.with_shape(number, next.clone());
     let last = extended.kinds.get(&number).map_or(0, |shapes| shapes.len().saturating_sub(1));

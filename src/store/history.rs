@@ -53,6 +53,16 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// An index that was made by a call is on something that the steps of this program take away, or its filter speaks of it. It is kept up for programs from before
+    /// them, as far as that can be done, and this program has none; [`drop_index`](crate::Collection::drop_index) drops it.
+    IndexLeftBehind {
+        /// Name of the kind.
+        kind: String,
+        /// Name of the index.
+        index: String,
+        /// The step that takes it away.
+        step: String,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -74,6 +84,12 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "documents cannot be read: {reason}: kind {kind:?}, stamp {stamp}, documents {documents}"
+                )
+            }
+            Self::IndexLeftBehind { kind, index, step } => {
+                write!(
+                    f,
+                    "an index is on what a step takes away, and was left behind: kind {kind:?}, index {index:?}, step {step:?}"
                 )
             }
         }

@@ -24,6 +24,7 @@ use crate::model::id::DocumentId;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::commit::group::decode_counter;
 use crate::store::collection::Collection;
+use crate::store::history::Warning;
 use crate::store::inner::Inner;
 use crate::store::store::Store;
 use crate::stored::entries::Entries;
@@ -98,10 +99,14 @@ pub struct BuildProgress {
 }
 
 impl Inner {
-    /// The program has declared `kind`: takes the indexes along that were made by calls.
+    /// The program has declared `kind`: takes the indexes along that were made by calls, and warns of those it cannot.
     pub(crate) fn adopt_indexes(&self, kind: &Kind) -> Result<()> {
         let adopted = adopt(self.context(), &self.indexes, kind)?;
-        adopted.iter().try_for_each(|generation| self.begin_build(generation))
+        for (generation, step) in adopted.left {
+            let (kind, index) = (kind.name().to_string(), generation.name.to_string());
+            self.registry.warn(Warning::IndexLeftBehind { kind, index, step });
+        }
+        adopted.taken.iter().try_for_each(|generation| self.begin_build(generation))
     }
 
     /// Builds it at once if that is quick, or else begins to.

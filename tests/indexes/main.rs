@@ -9,5 +9,6 @@ mod calls;
 mod carried;
 mod generations;
 mod kinds;
+mod left_behind;
 mod support;
 mod unique;
