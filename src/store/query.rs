@@ -175,7 +175,8 @@ impl<T> Query<T> {
         Results { query, state: State::Unused, last: None }
     }
 
-    /// How many there are. Nothing is decoded; where all documents are meant, nothing is read.
+    /// How many there are. Nothing is decoded. Where all documents are meant, and all are stored in the shape they are read in, nothing is read but counters, and damage is not
+    /// noticed; where some have to be upcast, all are read, since some may not let themselves be. [`Collection::count`] counts documents, readable or not.
     ///
     /// # Errors
     /// As reading the results.
@@ -183,8 +184,11 @@ impl<T> Query<T> {
         let asked = &self.asked;
         let everything = asked.filter.condition()?.is_everything() && asked.after.is_none();
         if everything && asked.sort.is_ok() {
-            let all = self.collection.count()?.saturating_sub(asked.skip);
-            return Ok(asked.limit.map_or(all, |limit| all.min(limit)));
+            let (all, as_stored) = self.collection.counted()?;
+            if as_stored {
+                let all = all.saturating_sub(asked.skip);
+                return Ok(asked.limit.map_or(all, |limit| all.min(limit)));
+            }
         }
         let mut unsorted = self.asked.clone();
         if unsorted.sort.is_ok() && unsorted.after.is_none() {

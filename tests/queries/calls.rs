@@ -284,3 +284,24 @@ fn phantoms_are_excluded_from_what_an_index_has_said() {
     attempt(50).unwrap();
     assert_eq!(kind(attempt(6)), ErrorKind::Conflict);
 }
+
+/// A count of everything asked the census, whatever a query says of documents that cannot be read.
+#[test]
+fn a_count_of_everything_knows_of_what_cannot_be_read() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    assert_eq!(days.find(json!({})).count().unwrap(), 9);
+    let strict = Function::new(
+        "no fives",
+        |day: &mut Value, _: &pivotdb::StepContext<'_>| {
+            if day["day"] == 5 { Err("a five") } else { Ok(()) }
+        },
+    );
+    days.evolve(Evolution::new().step("strict", strict)).unwrap();
+    let all = || days.find(json!({}));
+    assert_eq!(kind(all().to_vec()), ErrorKind::StepFailed);
+    assert_eq!(kind(all().count()), ErrorKind::StepFailed);
+    assert_eq!(all().unreadable(Unreadable::Skip).count().unwrap(), 8);
+    assert_eq!(all().unreadable(Unreadable::Skip).skip(2).limit(5).count().unwrap(), 5);
+    assert_eq!(days.count().unwrap(), 9, "of documents, read or not");
+}
