@@ -22,7 +22,7 @@ use crate::index::impact::Impact;
 use crate::index::usable::{Seen, Usable};
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
-use crate::query::cursor::{Cursor, Shape};
+use crate::query::cursor::{Cursor, MAX_SHAPES};
 use crate::query::explanation::Explanation;
 use crate::query::look::Row;
 use crate::query::rows::{Rows, position};
@@ -245,7 +245,7 @@ impl<T> Query<T> {
         let after = match &asked.after {
             None => None,
             Some(cursor) => {
-                self.check(cursor, asked, &held)?;
+                self.check(cursor, asked)?;
                 Some(cursor.position.clone())
             }
         };
@@ -271,25 +271,27 @@ impl<T> Query<T> {
         indexes.usable(&**self.collection.inner, held, self.collection.number, &seen)
     }
 
-    fn check(&self, cursor: &Cursor, asked: &Asked, held: &Held) -> Result<()> {
+    fn check(&self, cursor: &Cursor, asked: &Asked) -> Result<()> {
         if cursor.asked != asked.digest()? {
             return Err(Error::new(ErrorKind::InvalidCursor, "the cursor belongs to another query"));
         }
-        let shape = self.shape(held)?;
-        if cursor.shape != shape && !self.is_untouched(cursor.shape, shape, asked)? {
-            return Err(Error::new(
-                ErrorKind::CursorStale,
-                "a step has come since the cursor was made, and what it was made of has another shape",
-            ));
+        for (kind, stamp) in &cursor.shapes {
+            let Some(kind) = self.collection.kind_of(*kind)? else { continue };
+            if !self.is_untouched(&kind, *stamp, kind.shape_of(*stamp), asked)? {
+                return Err(Error::new(
+                    ErrorKind::CursorStale,
+                    "a step has come since the cursor was made, and what it was made of has another shape",
+                ));
+            }
         }
         Ok(())
     }
 
     /// Whether the steps between two shapes do nothing at the paths of the query.
-    fn is_untouched(&self, one: Shape, other: Shape, asked: &Asked) -> Result<bool> {
-        let (Some(kind), Shape::Of(one), Shape::Of(other)) = (&self.collection.kind, one, other) else {
-            return Ok(false);
-        };
+    fn is_untouched(&self, kind: &Kind, one: Stamp, other: Stamp, asked: &Asked) -> Result<bool> {
+        if one == other {
+            return Ok(true);
+        }
         let Some(steps) = kind.ascent(one, other).or_else(|| kind.ascent(other, one)) else {
             return Ok(false);
         };
@@ -301,18 +303,19 @@ impl<T> Query<T> {
         Ok(Impact::of(&paths, &steps) == Impact::Untouched)
     }
 
-    /// The shape that the query's paths are those of.
-    fn shape(&self, held: &Held) -> Result<Shape> {
-        if let Some(kind) = &self.collection.kind {
-            return Ok(Shape::Of(kind.current()));
+    /// The shapes that documents are seen in, and `row` was.
+    fn shapes(&self, row: &Row) -> Result<Vec<(u32, Stamp)>> {
+        let seen = (row.kind.number(), row.view.stamp());
+        let mut shapes = self.collection.seen(&self.collection.held()?)?;
+        // The census is asked as it is now, and a step may have come since.
+        if !shapes.contains(&seen) {
+            shapes.push(seen);
         }
-        let mut stamps = Vec::new();
-        for (kind, stamp) in self.collection.seen(held)? {
-            stamps.extend_from_slice(&kind.to_le_bytes());
-            stamps.extend_from_slice(&stamp.schema_version.to_le_bytes());
-            stamps.extend_from_slice(&stamp.fingerprint.get().to_le_bytes());
+        if shapes.len() > MAX_SHAPES {
+            let error = Error::new(ErrorKind::TooLarge, "the collection holds too many shapes for a cursor");
+            return Err(error.with_detail("limit", MAX_SHAPES));
         }
-        Ok(Shape::Mixed(xxh3_64(&stamps)))
+        Ok(shapes)
     }
 
     fn named(&self, error: Error) -> Error {
@@ -321,6 +324,14 @@ impl<T> Query<T> {
 }
 
 impl<T> Collection<T> {
+    /// The kind of this number, if the handle sees it.
+    fn kind_of(&self, number: u32) -> Result<Option<Arc<Kind>>> {
+        match &self.kind {
+            Some(kind) => Ok(self.is_of(kind, number)?.then(|| Arc::clone(kind))),
+            None => self.inner.registry.resolve(&self.inner.catalog, number).map(Some),
+        }
+    }
+
     /// The kinds of the documents this handle sees in one state, and the shapes it sees them in. A transaction does not answer for it.
     fn seen(&self, held: &Held) -> Result<Vec<(u32, Stamp)>> {
         if let Some(kind) = &self.kind {
@@ -428,14 +439,13 @@ impl<T> Results<T> {
     /// The place behind the last result that has been given; `None` before the first.
     ///
     /// # Errors
-    /// `InvalidFilter`; and when the store cannot be read.
+    /// `InvalidFilter`; `TooLarge` when the collection, seen untyped, holds documents of more than 64 kinds and shapes; and when the store cannot be read.
     pub fn cursor(&self) -> Result<Option<Cursor>> {
         let Some(row) = &self.last else { return Ok(None) };
         let asked = &self.query.asked;
         let sort = asked.sort.clone()?;
-        // Where kinds are mixed the census is asked, which may have changed since; then the cursor is stale at once, which is right.
-        let shape = self.query.shape(&self.query.collection.held()?)?;
-        Ok(Some(Cursor { asked: asked.digest()?, shape, position: position(row, &sort)? }))
+        let shapes = self.query.shapes(row)?;
+        Ok(Some(Cursor { asked: asked.digest()?, shapes, position: position(row, &sort)? }))
     }
 
     /// How many documents have been left out so far because they could not be read, as [`Unreadable::Skip`] says.

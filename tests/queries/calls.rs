@@ -305,3 +305,32 @@ fn a_count_of_everything_knows_of_what_cannot_be_read() {
     assert_eq!(all().unreadable(Unreadable::Skip).skip(2).limit(5).count().unwrap(), 5);
     assert_eq!(days.count().unwrap(), 9, "of documents, read or not");
 }
+
+/// Cursors of handles that see all kinds were stale after any step, and whenever somebody had inserted a document of another kind.
+#[test]
+fn a_cursor_over_all_kinds_is_stale_after_a_step_at_its_paths_alone() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let sorted = || days.find(json!({})).sort("day");
+    let mut results = sorted().limit(2).into_iter();
+    results.by_ref().for_each(|day| drop(day.unwrap()));
+    let cursor = results.cursor().unwrap().unwrap();
+    let rest = || -> pivotdb::Result<Vec<i64>> {
+        let rest = sorted().after(&cursor.to_string().parse()?).to_vec()?;
+        Ok(rest.iter().map(|day| day["day"].as_i64().unwrap()).collect())
+    };
+    assert_eq!(rest().unwrap(), [3, 4, 5, 6, 7, 8, 9]);
+    // It belongs to its kind from the start, so that `evolve` below knows which one is meant.
+    let steps = Evolution::new().step("notes are gone", [Op::remove("note")]);
+    days.evolve(steps.clone()).unwrap();
+    assert_eq!(rest().unwrap(), [3, 4, 5, 6, 7, 8, 9]);
+    days.insert(&json!({"day": 10})).unwrap();
+    let nights = store.collection_with::<Value>("days", "night", &Evolution::new()).unwrap();
+    nights.insert(&json!({"day": 2.5})).unwrap();
+    nights.delete(nights.find(json!({})).first().unwrap().unwrap().id().clone()).unwrap();
+    assert_eq!(rest().unwrap(), [3, 4, 5, 6, 7, 8, 9, 10]);
+    days.evolve(steps.step("day is called date", [Op::rename("day", "date")])).unwrap();
+    assert_eq!(kind(rest()), ErrorKind::CursorStale);
+    let newer = results.cursor().unwrap().unwrap();
+    assert_eq!(kind(sorted().after(&newer).to_vec()), ErrorKind::CursorStale, "its values are of before the step");
+}
