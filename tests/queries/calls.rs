@@ -334,3 +334,18 @@ fn a_cursor_over_all_kinds_is_stale_after_a_step_at_its_paths_alone() {
     let newer = results.cursor().unwrap().unwrap();
     assert_eq!(kind(sorted().after(&newer).to_vec()), ErrorKind::CursorStale, "its values are of before the step");
 }
+
+/// An index on what its own filter speaks of was not used where that was all that was asked for.
+#[test]
+fn a_partial_index_serves_its_own_filter() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    days.create_index(&Index::on("day").only(field("day").gte(7))).unwrap();
+    let query = days.find(field("day").gte(7));
+    let explained = query.explain().unwrap();
+    assert_eq!((explained.keys_examined, explained.documents_examined), (3, 3), "{explained}");
+    assert_eq!((query.count().unwrap(), query.to_vec().unwrap().len()), (3, 3));
+    let narrower = days.find(field("day").gte(7).and(field("day").lt(9)));
+    assert_eq!((narrower.count().unwrap(), narrower.explain().unwrap().keys_examined), (2, 2));
+    assert_eq!(days.find(field("day").gte(6)).explain().unwrap().plan, "scan");
+}
