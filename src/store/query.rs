@@ -199,15 +199,17 @@ impl<T> Query<T> {
         self.rows(&unsorted)?.count(all_seen).map_err(|error| self.named(error))
     }
 
-    /// Whether there is any. Stops at the first.
+    /// Whether there is any. Stops at the first, whatever the order; of several documents that are meant, and one that cannot be read, either may be met first.
     ///
     /// # Errors
     /// As reading the results.
     pub fn exists(&self) -> Result<bool> {
-        let one =
-            Asked { limit: Some(self.asked.limit.map_or(1, |limit| limit.min(1))), ..self.asked.clone() };
-        let first = self.rows(&one)?.next().transpose();
-        Ok(first.map_err(|error| self.named(error))?.is_some())
+        let limit = Some(self.asked.limit.map_or(1, |limit| limit.min(1)));
+        let mut one = Asked { limit, ..self.asked.clone() };
+        if one.sort.is_ok() && one.after.is_none() {
+            one.sort = Ok(SortKeys::default());
+        }
+        self.rows(&one)?.any().map_err(|error| self.named(error))
     }
 
     /// Carries the query out, and tells how and at what cost. Decodes nothing, and looks twice at each document.
@@ -363,7 +365,8 @@ impl Asked {
 }
 
 impl<T: DeserializeOwned> Query<T> {
-    /// The first.
+    /// The first in the order of the results. Where an index bounds the filter by a range and does not give that order, its whole range is read to find it, and in a
+    /// transaction answered for; to know whether there is any, ask [`exists`](Self::exists).
     ///
     /// # Errors
     /// As reading the results.

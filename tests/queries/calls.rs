@@ -349,3 +349,31 @@ fn a_partial_index_serves_its_own_filter() {
     assert_eq!((narrower.count().unwrap(), narrower.explain().unwrap().keys_examined), (2, 2));
     assert_eq!(days.find(field("day").gte(6)).explain().unwrap().plan, "scan");
 }
+
+/// Whether there is any was asked of the whole range, so that in a transaction it conflicted with every write there.
+#[test]
+fn whether_there_is_any_is_known_after_one() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    days.create_index(&Index::on("day")).unwrap();
+    let typed = store.collection_with::<Value>("days", "days", &Evolution::new()).unwrap();
+    let transaction = store.begin().unwrap();
+    let inside = transaction.on(&typed);
+    assert!(inside.find(field("day").gt(2)).exists().unwrap());
+    assert!(inside.find(field("day").gt(2)).sort("note").exists().unwrap());
+    inside.insert_with_id("seen", &json!({"day": 0})).unwrap();
+    days.insert(&json!({"day": 6})).unwrap();
+    transaction.commit().unwrap();
+    let any = |filter: Value| days.find(filter).exists().unwrap();
+    assert!(any(json!({"day": {"$gt": 2}, "even": false})) && !any(json!({"day": {"$gt": 2}, "even": 3})));
+    assert!(!days.find(field("day").gt(2)).skip(8).exists().unwrap());
+    assert!(days.find(field("day").gt(2)).skip(7).exists().unwrap());
+    assert!(!days.find(field("day").gt(2)).limit(0).exists().unwrap());
+    // That there is none is said of all of it.
+    let transaction = store.begin().unwrap();
+    let inside = transaction.on(&typed);
+    assert!(!inside.find(field("day").gt(20)).exists().unwrap());
+    inside.insert_with_id("none", &json!({"day": 0})).unwrap();
+    days.insert(&json!({"day": 60})).unwrap();
+    assert_eq!(kind(transaction.commit()), ErrorKind::Conflict);
+}
