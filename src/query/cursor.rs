@@ -23,6 +23,8 @@ pub struct Cursor {
     pub(crate) position: Position,
 }
 
+/// The most bytes of sort values that a cursor can have. Its text is twice as long.
+pub(crate) const MAX_VALUES: usize = 16 << 10;
 /// The most shapes that a cursor can be of.
 pub(crate) const MAX_SHAPES: usize = 64;
 

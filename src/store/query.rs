@@ -22,7 +22,7 @@ use crate::index::impact::Impact;
 use crate::index::usable::{Seen, Usable};
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
-use crate::query::cursor::{Cursor, MAX_SHAPES};
+use crate::query::cursor::{Cursor, MAX_SHAPES, MAX_VALUES};
 use crate::query::explanation::Explanation;
 use crate::query::look::Row;
 use crate::query::rows::{Rows, position};
@@ -442,13 +442,18 @@ impl<T> Results<T> {
     /// The place behind the last result that has been given; `None` before the first.
     ///
     /// # Errors
-    /// `InvalidFilter`; `TooLarge` when the collection, seen untyped, holds documents of more than 64 kinds and shapes; and when the store cannot be read.
+    /// `InvalidFilter`; `TooLarge` when the values that the result is sorted by take more than 16 KiB, or the collection, seen untyped, holds documents of more than 64
+    /// kinds and shapes; and when the store cannot be read.
     pub fn cursor(&self) -> Result<Option<Cursor>> {
         let Some(row) = &self.last else { return Ok(None) };
         let asked = &self.query.asked;
         let sort = asked.sort.clone()?;
-        let shapes = self.query.shapes(row)?;
-        Ok(Some(Cursor { asked: asked.digest()?, shapes, position: position(row, &sort)? }))
+        let (shapes, position) = (self.query.shapes(row)?, position(row, &sort)?);
+        if position.values.len() > MAX_VALUES {
+            let error = Error::new(ErrorKind::TooLarge, "what is sorted by is too long for a cursor");
+            return Err(error.with_detail("limit", MAX_VALUES));
+        }
+        Ok(Some(Cursor { asked: asked.digest()?, shapes, position }))
     }
 
     /// How many documents have been left out so far because they could not be read, as [`Unreadable::Skip`] says.

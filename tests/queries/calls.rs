@@ -332,7 +332,11 @@ fn a_cursor_over_all_kinds_is_stale_after_a_step_at_its_paths_alone() {
     days.evolve(steps.step("day is called date", [Op::rename("day", "date")])).unwrap();
     assert_eq!(kind(rest()), ErrorKind::CursorStale);
     let newer = results.cursor().unwrap().unwrap();
-    assert_eq!(kind(sorted().after(&newer).to_vec()), ErrorKind::CursorStale, "its values are of before the step");
+    assert_eq!(
+        kind(sorted().after(&newer).to_vec()),
+        ErrorKind::CursorStale,
+        "its values are of before the step"
+    );
 }
 
 /// An index on what its own filter speaks of was not used where that was all that was asked for.
@@ -376,4 +380,18 @@ fn whether_there_is_any_is_known_after_one() {
     inside.insert_with_id("none", &json!({"day": 0})).unwrap();
     days.insert(&json!({"day": 60})).unwrap();
     assert_eq!(kind(transaction.commit()), ErrorKind::Conflict);
+}
+
+/// The text of a cursor was as long as what is sorted by, twice: up to 32 MiB.
+#[test]
+fn a_cursor_is_bounded_and_says_so() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    days.insert_with_id(0, &json!({"note": "y".repeat(100_000)})).unwrap();
+    let mut results = days.find(json!({})).sort("note").into_iter();
+    results.by_ref().take(9).for_each(|day| drop(day.unwrap()));
+    assert!(results.cursor().unwrap().is_some());
+    assert_eq!(results.by_ref().count(), 1);
+    let error = results.cursor().map(drop).unwrap_err();
+    assert_eq!((error.kind(), error.context().detail("limit")), (ErrorKind::TooLarge, Some("16384")));
 }
