@@ -75,11 +75,47 @@ pub(crate) fn outlook(generation: &Generation, kind: &Kind, stored: &Stored) -> 
     Outlook::Ends(Impact::Rebuild { step: step.map(|step| step.name.clone()).unwrap_or_default() })
 }
 
+/// What is in store for the newest of `generations`, which are all of one name, oldest first; or which of the others takes its place.
+pub(crate) fn forecast<'g>(
+    generations: &'g [Arc<Generation>],
+    kind: &Kind,
+    stored: &Stored,
+) -> Option<(&'g Arc<Generation>, Impact)> {
+    let newest = generations.last()?;
+    let impact = match outlook(newest, kind, stored) {
+        Outlook::Serves(_) => return Some((newest, Impact::Untouched)),
+        Outlook::GoesOver(_, impact) | Outlook::Ends(impact @ Impact::LeftBehind { .. }) => {
+            return Some((newest, impact));
+        }
+        Outlook::Ends(impact) => impact,
+    };
+    let mut others = generations.iter().rev().skip(1);
+    let Some((shape, steps)) = nearest_below(newest, kind) else {
+        // It is a newer program's: this one has what it had before.
+        let serves = |other: &&Arc<Generation>| matches!(outlook(other, kind, stored), Outlook::Serves(_));
+        return Some(others.find(serves).map_or((newest, impact), |other| (other, Impact::Untouched)));
+    };
+    let Ok(wanted) = newest.definition.followed(&shape.paths(), &steps) else {
+        return Some((newest, impact));
+    };
+    let other = others.find_map(|other| {
+        let like = other.definition.is_like(&wanted) && other.kinds.keys().eq(newest.kinds.keys());
+        match outlook(other, kind, stored) {
+            Outlook::Serves(paths) if like && paths == wanted.paths() => Some((other, Impact::Untouched)),
+            Outlook::GoesOver(shape, impact) if like && shape.paths() == wanted.paths() => {
+                Some((other, impact))
+            }
+            _ => None,
+        }
+    });
+    Some(other.unwrap_or((newest, impact)))
+}
+
 /// Whether what a generation has of the documents that are stored is right in `shape` too, and is still found where they are written next.
 ///
 /// A rename leaves things as they are where its source is absent, on the way down as on the way up. That no document has lacked the path in the shape it was looked
 /// at in therefore says something of the shapes that lie further in the same direction, and nothing of those that it came past, or that lie the other way.
-pub(crate) fn goes_over(generation: &Generation, kind: &Kind, shape: &Shape, stored: &Stored) -> bool {
+fn goes_over(generation: &Generation, kind: &Kind, shape: &Shape, stored: &Stored) -> bool {
     let Some(shapes) = generation.kinds.get(&kind.number()) else { return false };
     let extended = [shapes.as_slice(), std::slice::from_ref(shape)].concat();
     let alike = are_alike(&extended);

@@ -17,7 +17,7 @@ use crate::index::error::IndexError;
 use crate::index::generation::Generation;
 use crate::index::impact::Impact;
 use crate::index::indexes::{Kinds as _, status};
-use crate::index::outlook::{Outlook, outlook, stored};
+use crate::index::outlook::{forecast, stored};
 use crate::index::state::IndexState;
 use crate::index::work::{Step, Worked, build, work};
 use crate::model::id::DocumentId;
@@ -78,7 +78,7 @@ pub struct IndexImpact {
     pub collection: String,
     /// What the index is called.
     pub name: String,
-    /// The generation it is said of: the newest that is kept up.
+    /// The generation it is said of: the newest that is kept up, or an older one that will take its place.
     pub generation: u32,
     /// What the steps mean for it.
     pub impact: Impact,
@@ -412,26 +412,23 @@ impl Store {
         let declaration = Declaration { kind, aliases: &[], evolution, element_keys: &[] };
         let planned = Kind::declared::<String>(number, declaration, [])?;
         planned.learn(inner.catalog.recorded(number));
-        let mut newest: Vec<(String, Arc<Generation>)> = Vec::new();
-        for (collection, at) in inner.catalog.collections() {
-            for generation in inner.indexes.of(at) {
-                if !generation.live.state().is_maintained() || !generation.kinds.contains_key(&number) {
-                    continue;
-                }
-                newest.retain(|(known, other)| *known != collection || other.name != generation.name);
-                newest.push((collection.clone(), generation));
-            }
-        }
         let held = Held::Snapshot(Arc::new(inner.engine.snapshot()));
         let mut impacts = Vec::new();
-        for (collection, generation) in newest {
-            let stored = stored(&***inner, &held, generation.collection)?;
-            let impact = match outlook(&generation, &planned, &stored) {
-                Outlook::Serves(_) => Impact::Untouched,
-                Outlook::GoesOver(_, impact) | Outlook::Ends(impact) => impact,
-            };
-            let (name, generation) = (generation.name.to_string(), generation.number);
-            impacts.push(IndexImpact { collection, name, generation, impact });
+        for (collection, at) in inner.catalog.collections() {
+            let stored = stored(&***inner, &held, at)?;
+            let mut kept_up = inner.indexes.of(at);
+            kept_up.retain(|of| of.live.state().is_maintained() && of.kinds.contains_key(&number));
+            for (position, newest) in kept_up.iter().enumerate() {
+                let of_name = |other: &&Arc<Generation>| other.name == newest.name;
+                if kept_up.iter().skip(position + 1).any(|later| of_name(&later)) {
+                    continue;
+                }
+                let generations: Vec<_> = kept_up.iter().filter(of_name).cloned().collect();
+                if let Some((generation, impact)) = forecast(&generations, &planned, &stored) {
+                    let (name, generation) = (generation.name.to_string(), generation.number);
+                    impacts.push(IndexImpact { collection: collection.clone(), name, generation, impact });
+                }
+            }
         }
         Ok(impacts)
     }

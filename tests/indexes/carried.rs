@@ -104,7 +104,11 @@ fn impact_says_what_the_deploy_does() {
     let impact = store.impact("thing", &renamed()).unwrap();
     assert_eq!(impact[0].impact, Impact::Rebuild { step: "n is called number".into() });
     store.close().unwrap();
-    let (_store, things) = medium.things(&renamed());
+    let (store, things) = medium.things(&renamed());
     assert_eq!(index(&things, "i").map(|info| info.generation), Some(3));
     assert_eq!(index(&things, "t").map(|info| info.generation), Some(2));
+    // And of the way back: the former one is there still.
+    let back = store.impact("thing", &Evolution::new()).unwrap();
+    let back: Vec<_> = back.into_iter().map(|impact| (impact.generation, impact.impact)).collect();
+    assert_eq!(back, [(2, Impact::Untouched), (1, Impact::Untouched)]);
 }
