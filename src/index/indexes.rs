@@ -174,9 +174,7 @@ impl Indexes {
         generation: Generation,
         may: impl FnOnce() -> Result<bool, Error>,
     ) -> Result<Option<Arc<Generation>>, Error> {
-        self.with_sets(|sets| {
-            if may()? { sets.replace(engine, generation).map(Some) } else { Ok(None) }
-        })
+        self.with_sets(|sets| if may()? { sets.replace(engine, generation).map(Some) } else { Ok(None) })
     }
 
     /// Brings a generation into a state that a build does not lead to.
@@ -250,8 +248,15 @@ impl Sets {
         for generation in self.all.values().filter(|generation| generation.live.state().is_maintained()) {
             maintained.entry(generation.collection).or_default().push(Arc::clone(generation));
         }
-        self.maintained = maintained.into_iter().map(|(number, of)| (number, of.into())).collect();
-        self.epoch += 1;
+        // A removal that has come to its end, say, is nothing to transactions that are under way.
+        let is_known = |(number, of): (&u32, &Vec<Arc<Generation>>)| {
+            let known = self.maintained.get(number);
+            known.is_some_and(|known| known.iter().map(Arc::as_ptr).eq(of.iter().map(Arc::as_ptr)))
+        };
+        if maintained.len() != self.maintained.len() || !maintained.iter().all(is_known) {
+            self.maintained = maintained.into_iter().map(|(number, of)| (number, of.into())).collect();
+            self.epoch += 1;
+        }
     }
 }
 
