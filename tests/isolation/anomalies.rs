@@ -1,6 +1,6 @@
 //! The anomalies of weaker isolation levels, each with its interleaving forced.
 
-use pivotdb::{Collection, Evolution, Index, Store};
+use pivotdb::{Collection, Evolution, Index, Op, Store, To};
 use serde_json::{Value, json};
 
 use crate::each::{New, on_every_backend};
@@ -200,4 +200,38 @@ fn phantoms_beside_what_an_index_was_asked_for() {
     both_find_nothing(&json!({"a": {"$gt": 5, "$lt": 1}}), &json!({"a": [0, 10]}));
     both_find_nothing(&json!({"a": {"$exists": true}}), &json!({"a": []}));
     both_find_nothing(&json!({"a": {"$gt": 1, "$lt": 5}}), &json!({"a": 3}));
+}
+
+/// A transaction asks an index, in the shape of schema version 2, and somebody inserts in the shape of schema version 1 what its plan took for absent.
+fn insert_below_conflicts(op: Op, asked: &Value, mine: &Value, inserted: &Value) {
+    on_every_backend(|new| {
+        let store = new(Store::builder());
+        let before = store.documents("things").unwrap();
+        before.insert_with_id(1, &json!({"n": 1})).unwrap();
+        before.create_index(&Index::on("n").named("i")).unwrap();
+        let steps = Evolution::new().step("s", [op.clone()]);
+        let things = store.collection_with::<Value>("things", "things", &steps).unwrap();
+        let below = things.view::<Value>(1).unwrap();
+        let attempt = |inserted: Option<&Value>| {
+            let transaction = store.begin().unwrap();
+            let inside = transaction.on(&things);
+            assert!(inside.find(asked.clone()).explain().unwrap().index.is_some());
+            assert_eq!(inside.find(asked.clone()).count().unwrap(), 0);
+            inside.insert(mine).unwrap();
+            if let Some(inserted) = inserted {
+                below.insert(inserted).unwrap();
+            }
+            transaction.commit()
+        };
+        attempt(None).unwrap();
+        assert!(attempt(Some(inserted)).unwrap_err().is_conflict());
+    });
+}
+
+#[test]
+fn phantoms_from_another_shape() {
+    let five = json!({"number": 5});
+    insert_below_conflicts(Op::rename("n", "number"), &five, &json!({"number": 9}), &five);
+    let unreadable = json!({"n": {"not": "a scalar"}});
+    insert_below_conflicts(Op::convert("n", To::Text), &json!({"n": "5"}), &json!({"n": "9"}), &unreadable);
 }
