@@ -19,8 +19,8 @@ pub(crate) fn rank(kind: Kind) -> u8 {
     }
 }
 
-/// The order of two values: that of their [keys](crate::encoding::key::value). Numbers are compared by value, objects member by member in their
-/// order: by type, then name, then value.
+/// The order of two values: that of their [keys](crate::encoding::key::value). Numbers are compared by value, objects member by member in the order of
+/// their names: by type, then name, then value.
 pub(crate) fn compare<'a, 'b>(one: impl Tree<'a>, other: impl Tree<'b>) -> Result<Ordering, BodyError> {
     compare_within(one, other, Limits::MAX_DEPTH)
 }
@@ -52,7 +52,9 @@ fn compare_within<'a, 'b>(
             }
         }
     }
-    let (one, other) = (one.members()?, other.members()?);
+    let (mut one, mut other) = (one.members()?, other.members()?);
+    one.sort_unstable_by_key(|(key, _)| *key);
+    other.sort_unstable_by_key(|(key, _)| *key);
     for ((key, value), (other_key, other_value)) in one.iter().zip(&other) {
         let order = rank(value.kind())
             .cmp(&rank(other_value.kind()))
@@ -162,7 +164,7 @@ mod tests {
         let (one, other) = ([8, 6, 1, b'a', 0x81, 1, b'b', 0x82], [8, 6, 1, b'b', 0x82, 1, b'a', 0x81]);
         let (one, other) = (Raw::new(&one).unwrap(), Raw::new(&other).unwrap());
         assert!(equal(one, other).unwrap());
-        assert!(compare(one, other).unwrap().is_lt());
+        assert!(compare(one, other).unwrap().is_eq());
     }
 
     proptest! {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::error::Error;
-use crate::evolution::step::Step;
 use crate::index::definition::{Definition, Index};
 use crate::index::flags::Flags;
-use crate::index::generation::{Generation, Live, MAX_SHAPES, Shape};
-use crate::index::impact::Impact;
-use crate::index::indexes::{Context, Indexes};
+use crate::index::generation::{Generation, Live, Shape};
+use crate::index::indexes::{Context, Indexes, Kinds};
+use crate::index::outlook::{Outlook, Stored, nearest_below, outlook, stored};
 use crate::index::state::IndexState;
 use crate::record::kind::Kind;
+use crate::stored::state::Held;
 
 /// What is declared, and where.
 #[derive(Clone, Copy)]
@@ -48,24 +48,29 @@ pub(crate) fn declare(
     declared.index.check()?;
     let _changing = indexes.change();
     let name = declared.index.name();
+    let stored = stored_now(context, declared.collection)?;
     let mut serving = None;
     let mut others = Vec::new();
+    let numbers: Vec<u32> = declared.kinds.iter().map(|kind| kind.number()).collect();
     for generation in indexes.of(declared.collection).into_iter().filter(|known| *known.name == *name) {
+        // Of other kinds, it is another index.
+        if !is_of(context.kinds, &generation, &numbers)? {
+            continue;
+        }
         let state = generation.live.state();
         let usable = match state {
             IndexState::Building => true,
             IndexState::Readable | IndexState::Failed | IndexState::Disabled => !rebuild,
             IndexState::Unmaintained | IndexState::Dropped => false,
         };
-        let found = matching(&generation, &declared);
+        let found = matching(&generation, &declared, &stored);
         match found {
             Match::Same if usable && serving.is_none() => serving = Some(generation),
             Match::With(shapes) if usable && serving.is_none() => {
-                let mut with = generation;
-                for (kind, shape) in shapes {
-                    with = indexes.replace(context.engine, with.with_shape(kind, shape))?;
+                match go_over(context, indexes, &declared, &generation, &shapes)? {
+                    Some(with) => serving = Some(with),
+                    None => others.push(generation),
                 }
-                serving = Some(with);
             }
             // It would be built a second time.
             Match::Same | Match::With(_) => {
@@ -93,6 +98,16 @@ pub(crate) fn declare(
     Ok(serving)
 }
 
+/// Whether it has documents of one of these kinds, under whichever of their names.
+pub(crate) fn is_of(kinds: &dyn Kinds, generation: &Generation, of: &[u32]) -> Result<bool, Error> {
+    for number in generation.kinds.keys() {
+        if of.contains(number) || of.contains(&kinds.kind(*number)?.number()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Drops what a generation that has become readable takes the place of: those of its name that are for the same stamps.
 /// Those for other stamps are kept up for the programs that are there.
 pub(crate) fn drop_replaced(
@@ -118,13 +133,18 @@ pub(crate) fn drop_replaced(
     Ok(())
 }
 
+/// What has become of indexes that were made by calls.
+#[derive(Debug, Default)]
+pub(crate) struct Adopted {
+    /// Those that were taken along, and may have to be built.
+    pub(crate) taken: Vec<Arc<Generation>>,
+    /// Those that steps of these names have left nothing for.
+    pub(crate) left: Vec<(Arc<Generation>, String)>,
+}
+
 /// Takes along the indexes that were made by calls, now that the program has declared `kind`: what goes over to its stamp does so; what does not, or
-/// was not kept up meanwhile, is built again, on the paths it was on.
-pub(crate) fn adopt(
-    context: Context<'_>,
-    indexes: &Indexes,
-    kind: &Kind,
-) -> Result<Vec<Arc<Generation>>, Error> {
+/// was not kept up meanwhile, is built again, on what its paths have become. What is on something that steps have taken away is left for the programs from before.
+pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Result<Adopted, Error> {
     let mut newest: BTreeMap<(u32, Arc<str>), Arc<Generation>> = BTreeMap::new();
     for generation in indexes.all() {
         let state = generation.live.state();
@@ -133,7 +153,7 @@ pub(crate) fn adopt(
             newest.insert((generation.collection, Arc::clone(&generation.name)), generation);
         }
     }
-    let mut adopted = Vec::new();
+    let mut adopted = Adopted::default();
     for generation in newest.into_values() {
         let here = generation.shape(kind.number(), kind.current());
         let right = here.is_some_and(|(position, _)| generation.is_right_at(kind.number(), position));
@@ -141,36 +161,29 @@ pub(crate) fn adopt(
         if state == IndexState::Disabled || right && state.is_maintained() {
             continue;
         }
-        let paths = match here {
-            Some((_, shape)) => Some(shape.paths()),
-            None => nearest_below(&generation, kind).map(|(shape, steps)| {
-                match generation.definition.impact(&shape.paths(), &steps) {
-                    Impact::Renamed { paths } => paths,
-                    _ => shape.paths(),
-                }
-            }),
+        let definition = match here {
+            Some((_, shape)) => generation.definition.followed(&shape.paths(), &[]),
+            None => match nearest_below(&generation, kind) {
+                Some((shape, steps)) => generation.definition.followed(&shape.paths(), &steps),
+                // Made by a newer program, or on another branch: it will know.
+                None => continue,
+            },
         };
-        // Made by a newer program, or on another branch: it will know.
-        let Some(paths) = paths else { continue };
+        let definition = match definition {
+            Ok(definition) => definition,
+            Err(step) => {
+                adopted.left.push((generation, step));
+                continue;
+            }
+        };
         let kinds = generation.kinds.keys().map(|number| context.kinds.kind(*number));
         let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
-        let mut index = Index::of_definition(&generation.name, generation.definition.clone());
-        index.set_paths(paths);
+        let index = Index::of_definition(&generation.name, definition);
         let collection = generation.collection;
         let declared = Declared { collection, index: &index, kinds: &kinds, created: true };
-        adopted.push(declare(context, indexes, declared, false)?);
+        adopted.taken.push(declare(context, indexes, declared, false)?);
     }
     Ok(adopted)
-}
-
-/// The nearest shape below the program's stamp of a kind, and the steps from there.
-pub(crate) fn nearest_below<'g>(
-    generation: &'g Generation,
-    kind: &Kind,
-) -> Option<(&'g Shape, Vec<Arc<Step>>)> {
-    let shapes = generation.kinds.get(&kind.number())?;
-    let below = shapes.iter().filter_map(|shape| Some((shape, kind.ascent(shape.stamp, kind.current())?)));
-    below.min_by_key(|(_, steps)| steps.len())
 }
 
 fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {
@@ -188,42 +201,44 @@ fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {
     }
 }
 
-fn matching(generation: &Generation, declared: &Declared<'_>) -> Match {
+fn matching(generation: &Generation, declared: &Declared<'_>, stored: &Stored) -> Match {
     let kinds: BTreeMap<u32, &Arc<Kind>> = declared.kinds.iter().map(|kind| (kind.number(), kind)).collect();
     if !generation.definition.is_like(&declared.index.definition) || !generation.kinds.keys().eq(kinds.keys())
     {
         return Match::No;
     }
+    let declared = declared.index.definition.paths();
     let mut missing = Vec::new();
     for (number, kind) in kinds {
-        let paths = declared.index.definition.paths();
-        match generation.shape(number, kind.current()) {
-            Some((position, shape)) => {
-                if shape.paths() != paths || !generation.is_right_at(number, position) {
-                    return Match::No;
-                }
-            }
-            None => {
-                let with = carried(generation, kind).filter(|shape| shape.paths() == paths);
-                let Some(shape) = with else { return Match::No };
-                let extended = generation.with_shape(number, shape.clone());
-                let last = extended.kinds.get(&number).map_or(0, |shapes| shapes.len().saturating_sub(1));
-                if last >= MAX_SHAPES || !extended.is_right_at(number, last) {
-                    return Match::No;
-                }
-                missing.push((number, shape));
-            }
+        match outlook(generation, kind, stored) {
+            Outlook::Serves(paths) if paths == declared => {}
+            Outlook::GoesOver(shape, _) if shape.paths() == declared => missing.push((number, shape)),
+            _ => return Match::No,
         }
     }
     if missing.is_empty() { Match::Same } else { Match::With(missing) }
 }
 
-/// The shape of a generation at the program's stamp of a kind, if what it has goes over to there: by the nearest of its shapes below.
-fn carried(generation: &Generation, kind: &Kind) -> Option<Shape> {
-    let (shape, steps) = nearest_below(generation, kind)?;
-    match generation.definition.impact(&shape.paths(), &steps) {
-        Impact::Untouched => Some(Shape { stamp: kind.current(), ..shape.clone() }),
-        Impact::Renamed { paths } => Some(Shape::new(kind.current(), paths)),
-        Impact::Rebuild { .. } => None,
+/// Gives a generation these shapes; `None` where somebody has written meanwhile what it would not be right for.
+fn go_over(
+    context: Context<'_>,
+    indexes: &Indexes,
+    declared: &Declared<'_>,
+    generation: &Generation,
+    shapes: &[(u32, Shape)],
+) -> Result<Option<Arc<Generation>>, Error> {
+    let mut with: Option<Generation> = None;
+    for (kind, shape) in shapes {
+        with = Some(with.as_ref().unwrap_or(generation).with_shape(*kind, shape.clone()));
     }
+    let Some(with) = with else { return Ok(None) };
+    indexes.replace_if(context.engine, with, || {
+        let stored = stored_now(context, declared.collection)?;
+        Ok(matches!(matching(generation, declared, &stored), Match::With(now) if now == shapes))
+    })
+}
+
+/// What is stored in a collection now.
+fn stored_now(context: Context<'_>, collection: u32) -> Result<Stored, Error> {
+    stored(context.kinds, &Held::Snapshot(Arc::new(context.engine.snapshot())), collection)
 }

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use crate::error::error::Error;
 use crate::evolution::step::Step;
-use crate::filter::condition::Condition;
+use crate::filter::condition::{Condition, Test};
 use crate::filter::filter::Filter;
+use crate::filter::print;
+use crate::filter::route::Route;
 use crate::index::error::IndexError;
-use crate::index::impact::Impact;
+use crate::index::impact::{Impact, follow};
 use crate::model::name;
 use crate::value::path::{Path, ToPath};
 
@@ -88,6 +90,32 @@ impl Partial {
         self.condition.routes(&mut routes);
         routes.into_iter().map(|route| route.path().clone()).collect()
     }
+
+    /// The same of what has gone through `steps`: with the names they have given.
+    fn followed(&self, steps: &[Arc<Step>]) -> Result<Self, String> {
+        let condition = Arc::new(followed(&self.condition, steps)?);
+        Ok(Self { json: print::condition(&condition), condition })
+    }
+}
+
+fn followed(condition: &Condition, steps: &[Arc<Step>]) -> Result<Condition, String> {
+    let all = |conditions: &[Condition]| {
+        conditions.iter().map(|one| followed(one, steps)).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(match condition {
+        Condition::All(conditions) => Condition::All(all(conditions)?),
+        Condition::Any(conditions) => Condition::Any(all(conditions)?),
+        Condition::Not(condition) => followed(condition, steps)?.negated(),
+        Condition::At(route, test) => {
+            // Of what is within elements it says names that are not followed.
+            if let (Test::Element { .. }, Impact::Rebuild { step }) =
+                (test, Impact::of(&[route.path().clone()], steps))
+            {
+                return Err(step);
+            }
+            Condition::At(Route::new(follow(route.path(), steps)?), test.clone())
+        }
+    })
 }
 
 impl PartialEq for Partial {
@@ -292,8 +320,24 @@ impl Definition {
         self.components.iter().map(|component| component.path.clone()).collect()
     }
 
+    /// The same of what has gone through `steps`, where its paths were `paths` before: on what these have become, with a filter in the names that they have now.
+    ///
+    /// # Errors
+    /// The first step after which it would be on nothing.
+    pub(crate) fn followed(&self, paths: &[Path], steps: &[Arc<Step>]) -> Result<Self, String> {
+        let mut components = self.components.clone();
+        for (component, path) in components.iter_mut().zip(paths) {
+            component.path = follow(path, steps)?;
+        }
+        let partial = self.partial.as_ref().map(|partial| partial.followed(steps)).transpose()?;
+        Ok(Self { components, partial, ..self.clone() })
+    }
+
     /// What steps mean for an index that is this but for its paths, which are `paths`.
     pub(crate) fn impact(&self, paths: &[Path], steps: &[Arc<Step>]) -> Impact {
+        if let Err(step) = self.followed(paths, steps) {
+            return Impact::LeftBehind { step };
+        }
         let filtered = self.partial.as_ref().map(Partial::paths).unwrap_or_default();
         Impact::with_filter(paths, &filtered, steps)
     }

@@ -9,7 +9,7 @@ use crate::evolution::history::Way;
 use crate::index::error::IndexError;
 use crate::index::extract::{Extracted, extract};
 use crate::index::flags::Flags;
-use crate::index::generation::{Generation, Shape};
+use crate::index::generation::{Generation, Shape, are_alike};
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::record::kind::{Kind, Shaped};
@@ -52,14 +52,25 @@ pub(crate) fn entries_of(
         return Ok(Entered { unreadable, by_function: true, out_of_reach: true, ..Entered::default() });
     };
     let by_function = way == Way::Function;
-    let made = match way {
-        Way::Here => made_of(generation, position, shape, id, shaped.body),
-        _ => kind
-            .read(id, shaped, shape.stamp, limits)
-            .and_then(|body| made_of(generation, position, shape, id, &body)),
+    let made_in = |position: usize, shape: &Shape| {
+        if shape.stamp == shaped.stamp {
+            return made_of(generation, position, shape, id, shaped.body);
+        }
+        let body = kind.read(id, shaped, shape.stamp, limits)?;
+        made_of(generation, position, shape, id, &body)
     };
-    Ok(match made {
-        Ok(extracted) => Entered { extracted, by_function, ..Entered::default() },
+    Ok(match made_in(position, shape) {
+        Ok(mut extracted) => {
+            let differs = |(other, there): (usize, &Shape)| {
+                other != position
+                    && !is_on_the_way(kind, shaped.stamp, shape.stamp, there.stamp)
+                    && made_in(other, there).ok().is_none_or(|made| made.parts != extracted.parts)
+            };
+            if !are_alike(shapes) && shapes.iter().enumerate().any(differs) {
+                extracted.flags.insert(Flags::missing(position));
+            }
+            Entered { extracted, by_function, ..Entered::default() }
+        }
         Err(error) => Entered { unreadable: Some(error), by_function, ..Entered::default() },
     })
 }
@@ -73,21 +84,29 @@ impl Generation {
     }
 }
 
-/// The shape to look at a document in: its own; else the first that ops lead to; else the first that anything leads to. Shapes that are added later
-/// change nothing about the choice, unless they are the document's own.
-fn choose<'g>(shapes: &'g [Shape], kind: &Kind, stamp: Stamp) -> Option<(usize, &'g Shape, Way)> {
-    let mut by_function = None;
+/// The shape to look at a document in: its own; else the nearest above it, the nearest below it, or the first, that ops lead to; else those that anything leads to, in
+/// the same order. A shape that would change this for documents that there are is not [added](crate::index::outlook), unless it is their own.
+pub(crate) fn choose<'g>(shapes: &'g [Shape], kind: &Kind, stamp: Stamp) -> Option<(usize, &'g Shape, Way)> {
     if let Some((position, shape)) = shapes.iter().enumerate().find(|(_, shape)| shape.stamp == stamp) {
         return Some((position, shape, Way::Here));
     }
-    for (position, shape) in shapes.iter().enumerate() {
-        match kind.way(stamp, shape.stamp) {
-            Way::None => {}
-            Way::Function => drop(by_function.get_or_insert((position, shape, Way::Function))),
-            way => return Some((position, shape, way)),
-        }
+    let ways =
+        shapes.iter().enumerate().map(|(position, shape)| (position, shape, kind.way(stamp, shape.stamp)));
+    let ways = ways.filter(|(.., way)| *way != Way::None);
+    if shapes.len() < 2 {
+        return ways.into_iter().next();
     }
-    by_function
+    ways.min_by_key(|(_, shape, way)| {
+        let up = kind.ascent(stamp, shape.stamp).map(|steps| (0, steps.len()));
+        let down = || kind.ascent(shape.stamp, stamp).map(|steps| (1, steps.len()));
+        (*way == Way::Function, up.or_else(down).unwrap_or((2, 0)))
+    })
+}
+
+/// Whether a document at `from` passes `by` on its way to `to`, going nowhere but up or nowhere but down.
+pub(crate) fn is_on_the_way(kind: &Kind, from: Stamp, by: Stamp, to: Stamp) -> bool {
+    let leads = |one, other| kind.ascent(one, other).is_some();
+    from == by || leads(from, by) && leads(by, to) || leads(by, from) && leads(to, by)
 }
 
 fn made_of(

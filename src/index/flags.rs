@@ -33,6 +33,11 @@ impl Flags {
         missing && known & said & !MISSING == said & !MISSING
     }
 
+    /// Those of these that are not among `other`.
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }

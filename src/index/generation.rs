@@ -97,6 +97,12 @@ impl Live {
     }
 }
 
+/// Whether no step between these shapes does anything at their paths.
+pub(crate) fn are_alike(shapes: &[Shape]) -> bool {
+    let mut routes = shapes.iter().map(|shape| &shape.routes);
+    routes.next().is_none_or(|first| routes.all(|other| other == first))
+}
+
 impl Generation {
     /// The shape of a kind at a stamp.
     pub(crate) fn shape(&self, kind: u32, stamp: Stamp) -> Option<(usize, &Shape)> {
@@ -106,16 +112,18 @@ impl Generation {
     /// Whether the entries are right for whoever sees documents in the shape at `position`: also those that were made in other shapes.
     ///
     /// A rename does nothing where its source is absent; what is at its target then has been there before, and is not in the index. So entries
-    /// go over to another path only as long as no document has lacked the former one. Paths of several names moreover may not have passed lists, into which
-    /// renames do not look.
+    /// go over to another path only as long as no document has lacked the former one: of a document that is stored below a shape, what is there is what is in the
+    /// shapes above; of one that is stored above it, what is in those below. Where the shape that a document was looked at in does not lie on its way to another one, the two
+    /// are compared, and what differs counts as lacking. Paths of several names moreover may not have passed lists, into which renames do not look.
     pub(crate) fn is_right_at(&self, kind: u32, position: usize) -> bool {
         let Some(shapes) = self.kinds.get(&kind) else { return false };
         let Some(here) = shapes.get(position) else { return false };
+        if are_alike(shapes) {
+            return true;
+        }
         let flags = self.live.flags.get();
-        let others = shapes
-            .iter()
-            .enumerate()
-            .filter(|(other, shape)| *other != position && shape.routes != here.routes);
+        // Also those on the same path: what had another name in between need not be the same.
+        let others = shapes.iter().enumerate().filter(|(other, _)| *other != position);
         others.into_iter().all(|(other, shape)| {
             let nested = |route: &Route| route.path().names().len() > 1;
             let lists =
@@ -124,6 +132,15 @@ impl Generation {
                 });
             !lists && !flags.contains(Flags::missing(other))
         })
+    }
+
+    /// The flags whose absence [`is_right_at`](Self::is_right_at) rests on, whichever the shape.
+    pub(crate) fn relied_on(&self) -> Flags {
+        let mut relied_on = Flags::default();
+        for shapes in self.kinds.values().filter(|shapes| !are_alike(shapes)) {
+            (0..shapes.len()).for_each(|position| relied_on.insert(Flags::missing(position)));
+        }
+        relied_on
     }
 
     /// The same with another shape of a kind.

@@ -23,6 +23,11 @@ pub enum Impact {
         /// The first step that does.
         step: String,
     },
+    /// They take away what it is on, or what its filter speaks of. One that was made by a call stays for the programs from before them; this one has none.
+    LeftBehind {
+        /// The first step that does.
+        step: String,
+    },
 }
 
 impl Impact {
@@ -30,7 +35,7 @@ impl Impact {
     pub(crate) fn with_filter(paths: &[Path], filtered: &[Path], steps: &[Arc<Step>]) -> Self {
         match Self::of(filtered, steps) {
             Self::Untouched => Self::of(paths, steps),
-            rebuild @ Self::Rebuild { .. } => rebuild,
+            changed @ (Self::Rebuild { .. } | Self::LeftBehind { .. }) => changed,
             // The filter says the former names.
             Self::Renamed { .. } => {
                 Self::Rebuild { step: steps.last().map(|step| step.name.clone()).unwrap_or_default() }
@@ -41,21 +46,21 @@ impl Impact {
     /// Of `steps`, in their order, on an index on `paths`.
     pub(crate) fn of(paths: &[Path], steps: &[Arc<Step>]) -> Self {
         let mut now = paths.to_vec();
-        // The last step that has moved one.
-        let mut moved = None;
+        let mut renaming = None;
         for step in steps {
-            let Some(after) = now.iter().map(|path| across(step, true, path)).collect::<Option<Vec<_>>>()
-            else {
-                return Self::Rebuild { step: step.name.clone() };
-            };
-            if after != now {
-                moved = Some(step);
+            for path in &mut now {
+                let Some((after, renamed)) = crossed(step, true, path) else {
+                    return Self::Rebuild { step: step.name.clone() };
+                };
+                if renamed {
+                    renaming.get_or_insert(step);
+                }
+                *path = after;
             }
-            now = after;
         }
-        match moved {
+        match renaming {
             None => Self::Untouched,
-            // There and back again: by way of the other name there may have come what had that name before.
+            // Away and back: what had the other name all along has taken this one.
             Some(step) if now == paths => Self::Rebuild { step: step.name.clone() },
             Some(_) => Self::Renamed { paths: now },
         }
@@ -65,54 +70,106 @@ impl Impact {
 /// Where what is at `path` on one side of the step is on the other: after it, or before; `None` if it may be changed. Where a path moves, that holds if there is
 /// something at it.
 pub(crate) fn across(step: &Step, up: bool, path: &Path) -> Option<Path> {
+    crossed(step, up, path).map(|(path, _)| path)
+}
+
+/// As [`across`], and whether it has been renamed on the way.
+fn crossed(step: &Step, up: bool, path: &Path) -> Option<(Path, bool)> {
     if step.code.identity().is_some() {
         return None;
     }
-    let mut now = path.clone();
-    let mut cross = |op: &Op| {
-        now = beyond(op.action()?, up, &now)?;
-        Some(())
-    };
-    if up {
-        step.ops.iter().try_for_each(&mut cross)?
-    } else {
-        step.ops.iter().rev().try_for_each(&mut cross)?
-    }
-    Some(now)
+    let actions = step.ops.iter().map(Op::action).collect::<Option<Vec<_>>>()?;
+    beyond_all(actions.into_iter(), up, path)
 }
 
-/// Where what is at `path` on one side of the action is on the other; `None` if it may be changed.
-fn beyond(action: &Action, up: bool, path: &Path) -> Option<Path> {
+/// As [`beyond`], for actions in their order.
+fn beyond_all<'a>(
+    actions: impl DoubleEndedIterator<Item = &'a Action>,
+    up: bool,
+    path: &Path,
+) -> Option<(Path, bool)> {
+    let next = |(path, renamed): (Path, bool), action: &Action| {
+        let (after, renames) = beyond(action, up, &path)?;
+        Some((after, renamed || renames))
+    };
+    let begin = (path.clone(), false);
+    let mut actions = actions;
+    if up { actions.try_fold(begin, next) } else { actions.rev().try_fold(begin, next) }
+}
+
+/// Where what is at `path` on one side of the action is on the other, and whether it is renamed; `None` if it may be changed.
+fn beyond(action: &Action, up: bool, path: &Path) -> Option<(Path, bool)> {
     match action {
         Action::Rename { from, to, taken: Taken::Fail } | Action::Move { from, to, taken: Taken::Fail }
             if (if up { from } else { to }).contains(path) && plain(from) && plain(to) =>
         {
             let (here, there) = if up { (from, to) } else { (to, from) };
             let rest = Path::from_names(path.names().skip(here.names().len())).ok()?;
-            Some(there.join(&rest))
+            Some((there.join(&rest), true))
         }
         Action::Within { place, path: within, actions } => {
             if !meets(within, path) {
-                return Some(path.clone());
+                return Some((path.clone(), false));
             }
             let skipped = usize::from(*place == Place::EachValue).checked_add(within.names().len())?;
             if !within.contains(path) || !plain(within) || path.names().len() < skipped {
                 return None;
             }
             let outer = path.prefix(skipped);
-            let mut inner = Path::from_names(path.names().skip(skipped)).ok()?;
-            let mut cross = |action: &Action| {
-                inner = beyond(action, up, &inner)?;
-                Some(())
-            };
-            if up {
-                actions.iter().try_for_each(&mut cross)?
-            } else {
-                actions.iter().rev().try_for_each(&mut cross)?
-            }
-            Some(outer.join(&inner))
+            let inner = Path::from_names(path.names().skip(skipped)).ok()?;
+            let (inner, renamed) = beyond_all(actions.iter(), up, &inner)?;
+            Some((outer.join(&inner), renamed))
         }
         _ if action.region().into_iter().any(|region| meets(region, path)) => None,
+        _ => Some((path.clone(), false)),
+    }
+}
+
+/// Where what is on `path` belongs after the steps, whatever they make of the values there.
+///
+/// # Errors
+/// The first step after which there is nothing any more that it could be on. What functions do is not known: it stays where it was.
+pub(crate) fn follow(path: &Path, steps: &[Arc<Step>]) -> Result<Path, String> {
+    let mut now = path.clone();
+    for step in steps {
+        for action in step.ops.iter().filter_map(Op::action) {
+            now = after(action, &now).ok_or_else(|| step.name.clone())?;
+        }
+    }
+    Ok(now)
+}
+
+fn after(action: &Action, path: &Path) -> Option<Path> {
+    let rest = |of: usize| Path::from_names(path.names().skip(of)).ok();
+    match action {
+        Action::Rename { from, to, .. } | Action::Move { from, to, .. }
+            if from.contains(path) && plain(from) && plain(to) =>
+        {
+            Some(to.join(&rest(from.names().len())?))
+        }
+        Action::WrapObject { path: at, name } if at.contains(path) => {
+            Some(at.child(name).join(&rest(at.names().len())?))
+        }
+        Action::UnwrapObject { path: at, name } if at.contains(path) && at != path => {
+            let inner = at.child(name);
+            inner.contains(path).then_some(())?;
+            Some(at.join(&rest(inner.names().len())?))
+        }
+        Action::Remove { path: gone, .. } if gone.contains(path) => None,
+        Action::Split { path: gone, into: kept, .. } if gone.contains(path) => {
+            kept.iter().any(|kept| kept.overlaps(path)).then(|| path.clone())
+        }
+        Action::Join { from, to, .. } if from.iter().any(|gone| gone.contains(path)) => {
+            to.overlaps(path).then(|| path.clone())
+        }
+        Action::Within { place, path: within, actions } if within.contains(path) => {
+            let skipped = usize::from(*place == Place::EachValue).checked_add(within.names().len())?;
+            if path.names().len() < skipped {
+                return Some(path.clone());
+            }
+            let inner = actions.iter().try_fold(rest(skipped)?, |inner, action| after(action, &inner))?;
+            Some(path.prefix(skipped).join(&inner))
+        }
         _ => Some(path.clone()),
     }
 }
@@ -196,8 +253,50 @@ mod tests {
                 assert_eq!(across(&step, true, &path(before)), Some(path(after)));
             }
         }
-        let there_and_back = [Op::rename("a", "b").into(), Op::rename("b", "a").into()];
-        assert_eq!(impact(&["a"], there_and_back), Impact::Rebuild { step: "s1".into() });
+    }
+
+    #[test]
+    fn what_is_taken_away_leaves_nothing_to_be_on() {
+        let followed = |path: &str, ops: Vec<Op>| {
+            let evolution = Evolution::new().step("s", ops);
+            follow(&Path::new(path).unwrap(), &evolution.steps).map(|path| path.to_string())
+        };
+        let keep = Taken::Keep;
+        for (path, op, after) in [
+            ("a.x", Op::move_field("a", "b.c").if_taken(keep), "b.c.x"),
+            ("a", Op::rename("a", "b").if_taken(keep), "b"),
+            ("a.x", Op::wrap_object("a", "n"), "a.n.x"),
+            ("a.n.x", Op::unwrap_object("a", "n"), "a.x"),
+            ("a", Op::unwrap_object("a", "n"), "a"),
+            ("a", Op::split("a", " ", ["a", "b"]), "a"),
+            ("a", Op::join(["a", "b"], " ", "a"), "a"),
+            ("a", Op::remove("a.b"), "a"),
+            ("a", Op::lowercase("a"), "a"),
+            ("l.a", Op::each("l", [Op::rename("a", "b").if_taken(keep)]), "l.b"),
+            ("l", Op::each("l", [Op::remove("a")]), "l"),
+        ] {
+            assert_eq!(followed(path, vec![op.clone()]), Ok(after.to_owned()), "{path} {op:?}");
+        }
+        for (path, op) in [
+            ("a.b", Op::remove("a")),
+            ("a", Op::remove("a")),
+            ("a.m", Op::unwrap_object("a", "n")),
+            ("a", Op::split("a", " ", ["b", "c"])),
+            ("b", Op::join(["a", "b"], " ", "c")),
+            ("l.a", Op::each("l", [Op::remove("a")])),
+        ] {
+            assert_eq!(followed(path, vec![op.clone()]), Err("s".to_owned()), "{path} {op:?}");
+        }
+    }
+
+    #[test]
+    fn away_and_back_is_a_change() {
+        let there_and_back = || [Op::rename("a", "b"), Op::rename("b", "a")];
+        assert_eq!(impact(&["a"], [there_and_back().to_vec().into()]), Impact::Rebuild { step: "s0".into() });
+        let in_two = there_and_back().map(StepBody::from);
+        assert_eq!(impact(&["a.x"], in_two), Impact::Rebuild { step: "s0".into() });
+        let within = Op::each("l", there_and_back());
+        assert_eq!(impact(&["l.a"], [within.into()]), Impact::Rebuild { step: "s0".into() });
     }
 
     #[test]

@@ -205,14 +205,17 @@ impl Indexes {
 
     /// Puts what has been changed of a generation beside its entries in the place of the generation.
     pub(crate) fn replace(&self, engine: &Engine, generation: Generation) -> Result<Arc<Generation>, Error> {
-        self.with_sets(|sets| {
-            let generation = Arc::new(generation);
-            let mut commit = Commit::default();
-            put_entry(&mut commit, generation.number, generation.to_json())?;
-            engine.apply(commit)?;
-            sets.all.insert(generation.number, Arc::clone(&generation));
-            Ok(generation)
-        })
+        self.with_sets(|sets| sets.replace(engine, generation))
+    }
+
+    /// As [`replace`](Self::replace), if it `may` be while nobody writes.
+    pub(crate) fn replace_if(
+        &self,
+        engine: &Engine,
+        generation: Generation,
+        may: impl FnOnce() -> Result<bool, Error>,
+    ) -> Result<Option<Arc<Generation>>, Error> {
+        self.with_sets(|sets| if may()? { sets.replace(engine, generation).map(Some) } else { Ok(None) })
     }
 
     /// Brings a generation into a state that a build does not lead to.
@@ -347,13 +350,29 @@ fn only_corrupt<T>(error: Error) -> Result<Result<T, Error>, Error> {
 }
 
 impl Sets {
+    fn replace(&mut self, engine: &Engine, generation: Generation) -> Result<Arc<Generation>, Error> {
+        let generation = Arc::new(generation);
+        let mut commit = Commit::default();
+        put_entry(&mut commit, generation.number, generation.to_json())?;
+        engine.apply(commit)?;
+        self.all.insert(generation.number, Arc::clone(&generation));
+        Ok(generation)
+    }
+
     fn arrange(&mut self) {
         let mut maintained: HashMap<u32, Vec<Arc<Generation>>> = HashMap::new();
         for generation in self.all.values().filter(|generation| generation.live.state().is_maintained()) {
             maintained.entry(generation.collection).or_default().push(Arc::clone(generation));
         }
-        self.maintained = maintained.into_iter().map(|(number, of)| (number, of.into())).collect();
-        self.epoch += 1;
+        // A removal that has come to its end, say, is nothing to transactions that are under way.
+        let is_known = |(number, of): (&u32, &Vec<Arc<Generation>>)| {
+            let known = self.maintained.get(number);
+            known.is_some_and(|known| known.iter().map(Arc::as_ptr).eq(of.iter().map(Arc::as_ptr)))
+        };
+        if maintained.len() != self.maintained.len() || !maintained.iter().all(is_known) {
+            self.maintained = maintained.into_iter().map(|(number, of)| (number, of.into())).collect();
+            self.epoch += 1;
+        }
     }
 }
 

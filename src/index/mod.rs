@@ -10,6 +10,7 @@ pub(crate) mod flags;
 pub(crate) mod generation;
 pub(crate) mod impact;
 pub(crate) mod indexes;
+pub(crate) mod outlook;
 pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod throttle;

@@ -19,7 +19,7 @@ use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::group::decode_counter;
 use crate::stored::entries::Entries as Counters;
-use crate::stored::state::{Held, Walk};
+use crate::stored::state::{Held, State as _, Walk};
 
 /// One generation that a query may use, as one state of the store sees it.
 #[derive(Debug, Clone)]
@@ -50,6 +50,24 @@ impl Usable {
         self.flags.contains(Flags::list(component))
     }
 
+    /// A transaction answers for the flags whose absence a plan with this generation rests on: whoever sets one meanwhile has put entries where the plan does not
+    /// look for them.
+    pub(crate) fn answer_for_flags(&self, held: &Held) -> Result<(), Error> {
+        if !held.is_transaction() {
+            return Ok(());
+        }
+        let mut relied_on = self.generation.relied_on();
+        relied_on.insert(Flags::CUT);
+        relied_on.insert(Flags::UNREADABLE);
+        for component in 0..self.routes.len() {
+            relied_on.insert(Flags::list(component));
+        }
+        for mark in relied_on.without(self.flags).marks() {
+            held.get(&index::flag(self.generation.number, mark))?;
+        }
+        Ok(())
+    }
+
     /// Whether some values are, or have been, too long for their keys: then entries are in order only as far as keys reach.
     pub(crate) fn may_be_cut(&self) -> bool {
         self.flags.contains(Flags::CUT)
@@ -75,6 +93,8 @@ impl Indexes {
         let mut usable = Vec::new();
         let out_of_reach = has_out_of_reach(kinds, held, collection, seen)?;
         for generation in self.of(collection) {
+            // Before what is concluded from there being none: those that are set between now and then count as absent, which a transaction answers for.
+            let flags = generation.live.flags.get();
             let mut routes: Option<Arc<[Route]>> = None;
             let right = !seen.is_empty()
                 && seen.iter().all(|Seen { kind, stamp }| {
@@ -94,7 +114,6 @@ impl Indexes {
                 }
                 _ => continue,
             };
-            let flags = generation.live.flags.get();
             let unreadable =
                 out_of_reach || flags.contains(Flags::UNREADABLE) && has_unreadable(held, generation.number)?;
             usable.push(Usable { generation, routes, progress, flags, unreadable });

@@ -166,14 +166,7 @@ fn of_equal(literal: &Literal) -> Result<Option<Bounds>, BodyError> {
         Kind::Null => {
             Some(Bounds::new(vec![Interval::point(MISSING.to_vec()), Interval::point(key(raw)?)], true))
         }
-        // Its members may stand in any order.
-        Kind::Object if raw.members().next().is_some() => {
-            Some(Bounds::new(vec![Interval::between(0x40, 0x41)], false))
-        }
         Kind::Array => {
-            if !is_plain(raw)? {
-                return Ok(None);
-            }
             // The list that equals it has its elements for keys; an element that equals it, or what stands at a position, itself.
             let first = match raw.elements().next().transpose()? {
                 Some(element) => key(element)?,
@@ -208,17 +201,6 @@ fn of_comparison(comparison: Comparison, literal: &Literal) -> Result<Option<Bou
         Comparison::Greater => interval.start = successor(&key),
     }
     Ok(Some(Bounds::new(vec![interval], true)))
-}
-
-/// Whether equal values have equal keys: there is no object in it whose members could stand in another order.
-fn is_plain(raw: Raw<'_>) -> Result<bool, BodyError> {
-    for element in raw.elements() {
-        let element = element?;
-        if element.kind() == Kind::Object || !is_plain(element)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn key(raw: Raw<'_>) -> Result<Vec<u8>, BodyError> {

@@ -18,22 +18,17 @@ use crate::query::spec::Position;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cursor {
     pub(crate) asked: u64,
-    pub(crate) shape: Shape,
+    /// The kinds that were seen, by number, and the shapes they were seen in.
+    pub(crate) shapes: Vec<(u32, Stamp)>,
     pub(crate) position: Position,
 }
 
-/// The shape the values of a cursor are in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// Of one kind.
-    Of(Stamp),
-    /// Of several: a digest of their stamps.
-    Mixed(u64),
-}
+/// The most bytes of sort values that a cursor can have. Its text is twice as long.
+pub(crate) const MAX_VALUES: usize = 16 << 10;
+/// The most shapes that a cursor can be of.
+pub(crate) const MAX_SHAPES: usize = 64;
 
 const FORMAT: u8 = 0;
-const OF: u8 = 0;
-const MIXED: u8 = 1;
 /// Bytes of the digest at the end.
 const DIGEST: usize = 4;
 
@@ -41,16 +36,11 @@ impl Cursor {
     fn encode(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![FORMAT];
         bytes.extend_from_slice(&self.asked.to_le_bytes());
-        match self.shape {
-            Shape::Of(stamp) => {
-                bytes.push(OF);
-                bytes.extend_from_slice(&stamp.schema_version.to_le_bytes());
-                bytes.extend_from_slice(&stamp.fingerprint.get().to_le_bytes());
-            }
-            Shape::Mixed(digest) => {
-                bytes.push(MIXED);
-                bytes.extend_from_slice(&digest.to_le_bytes());
-            }
+        bytes.push(u8::try_from(self.shapes.len()).unwrap_or(u8::MAX));
+        for (kind, stamp) in &self.shapes {
+            bytes.extend_from_slice(&kind.to_le_bytes());
+            bytes.extend_from_slice(&stamp.schema_version.to_le_bytes());
+            bytes.extend_from_slice(&stamp.fingerprint.get().to_le_bytes());
         }
         let mut id_bytes = Vec::new();
         id::write(&self.position.id, &mut id_bytes)?;
@@ -71,16 +61,16 @@ impl Cursor {
             return None;
         }
         let asked = u64::from_le_bytes(take(&mut rest)?);
-        let shape = match take(&mut rest)? {
-            [OF] => Shape::Of(Stamp {
-                schema_version: u32::from_le_bytes(take(&mut rest)?),
-                fingerprint: Fingerprint::new(u64::from_le_bytes(take(&mut rest)?)),
-            }),
-            [MIXED] => Shape::Mixed(u64::from_le_bytes(take(&mut rest)?)),
-            _ => return None,
-        };
+        let [count] = take(&mut rest)?;
+        let mut shapes = Vec::new();
+        for _ in 0..count {
+            let kind = u32::from_le_bytes(take(&mut rest)?);
+            let schema_version = u32::from_le_bytes(take(&mut rest)?);
+            let fingerprint = Fingerprint::new(u64::from_le_bytes(take(&mut rest)?));
+            shapes.push((kind, Stamp { schema_version, fingerprint }));
+        }
         let (id, values) = id::read(rest).ok()?;
-        Some(Self { asked, shape, position: Position { values: values.to_vec(), id } })
+        Some(Self { asked, shapes, position: Position { values: values.to_vec(), id } })
     }
 }
 
@@ -131,9 +121,9 @@ mod tests {
     proptest! {
         #[test]
         fn reads_back(asked in any::<u64>(), n in any::<u64>(), values in vec(any::<u8>(), 0..20), id in any::<i64>(), text in "[a-z\0]{0,5}", kind in 0..3_u8) {
-            let shape = if kind == 0 { Shape::Mixed(n) } else { Shape::Of(Stamp { schema_version: 3, fingerprint: Fingerprint::new(n) }) };
+            let shapes = (0..u32::from(kind)).map(|kind| (kind, Stamp { schema_version: 3, fingerprint: Fingerprint::new(n) })).collect();
             let id = if kind == 1 { DocumentId::from(id) } else { DocumentId::from(text) };
-            let cursor = Cursor { asked, shape, position: Position { values, id } };
+            let cursor = Cursor { asked, shapes, position: Position { values, id } };
             let text = cursor.to_string();
             prop_assert_eq!(text.parse::<Cursor>().unwrap(), cursor);
             let other = format!("{}0", &text[..text.len() - 1]);

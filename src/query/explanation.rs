@@ -76,6 +76,7 @@ impl ConsideredIndex {
                 json!({"renamed": paths.iter().map(ToString::to_string).collect::<Vec<_>>()})
             }
             Some(Impact::Rebuild { step }) => json!({"rebuild": step}),
+            Some(Impact::LeftBehind { step }) => json!({"left_behind": step}),
         };
         let (name, generation, state) = (&self.name, self.generation, self.state.to_string());
         json!({"name": name, "generation": generation, "state": state, "used": self.used, "impact": impact})
@@ -94,6 +95,7 @@ impl fmt::Display for ConsideredIndex {
                 paths.iter().try_for_each(|path| write!(f, " {:?}", path.to_string()))
             }
             Some(Impact::Rebuild { step }) => write!(f, "the step {step:?} has it built anew"),
+            Some(Impact::LeftBehind { step }) => write!(f, "the step {step:?} takes away what it is on"),
         }
     }
 }

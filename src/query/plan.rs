@@ -88,7 +88,7 @@ pub(crate) fn way(
             let (mut implied, mut position) = (false, 0);
             for condition in &all {
                 if *condition == asked {
-                    // So are all that are in it.
+                    // So are all that are in it: it need not be looked at again, and may bound a component all the same.
                     used.iter_mut().skip(position).take(1).for_each(|used| *used = true);
                     implied = true;
                 } else if implies(condition, asked)? {
@@ -107,7 +107,7 @@ pub(crate) fn way(
     let mut open = false;
     let mut seen_to_be_there = false;
     for component in &index.components {
-        let found = of_component(&all, component, &mut used)?;
+        let found = of_component(&all, component)?;
         let Some((bounds, consumed)) = found else {
             open = true;
             continue;
@@ -162,17 +162,13 @@ fn implies(one: &Condition, other: &Condition) -> Result<bool, BodyError> {
     Ok(narrow.exact && wide.exact && narrow.intersected(&wide).covers(&narrow))
 }
 
-/// What the conditions say of a component, and which of them do.
+/// What the conditions say of a component, and which of them do: also those that the index's own filter says already.
 fn of_component(
     all: &[&Condition],
     component: &Component,
-    used: &mut [bool],
 ) -> Result<Option<(Bounds, Vec<usize>)>, BodyError> {
     let mut best: Option<(Bounds, Vec<usize>)> = None;
     for (position, condition) in all.iter().enumerate() {
-        if used.get(position).is_some_and(|used| *used) {
-            continue;
-        }
         let Some(bounds) = bounds(condition, &component.route, component.lists)? else { continue };
         best = Some(match best {
             None => (bounds, vec![position]),

@@ -84,6 +84,9 @@ impl Rows {
         let look = Look::new(source, spec.condition.clone(), spec.sort.clone());
         let (to_skip, to_give) = (spec.skip, spec.limit.unwrap_or(u64::MAX));
         let (choice, notes) = choose(&spec, usable)?;
+        if let Some(choice) = &choice {
+            choice.usable.answer_for_flags(&look.source.held)?;
+        }
         Ok(Self { look, spec, choice, notes, stage: Stage::Unused, to_skip, to_give })
     }
 
@@ -160,6 +163,29 @@ impl Rows {
             count = count.saturating_add(1);
         }
         Ok(count)
+    }
+
+    /// Whether there is any row. What an index leads to in another order is not gathered for that: the first that is meant will do.
+    pub(crate) fn any(mut self) -> Result<bool, Error> {
+        let choice = self.choice.as_ref().filter(|choice| choice.way.in_order.is_none());
+        if let Some(choice) = choice
+            && self.spec.after.is_none()
+            && (self.to_skip, self.to_give > 0) == (0, true)
+        {
+            let held = self.look.source.held.clone();
+            let mut stream = Stream::new(held, choice.usable.clone(), &choice.way, Direction::Forward);
+            while let Some(entry) = stream.next()? {
+                match fetched(entry.id, &mut self.look)? {
+                    Some(Item::Row(_)) => return Ok(true),
+                    Some(Item::Unreadable(error)) if self.spec.unreadable != Unreadable::Skip => {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+            self.stage = self.tail()?.map_or(Stage::Ended, Stage::Scanning);
+        }
+        Ok(self.next().transpose()?.is_some())
     }
 
     /// The next row. After an error there is none, unless it is about one document and the spec says that such are yielded.

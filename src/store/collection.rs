@@ -153,14 +153,33 @@ impl<T> Collection<T> {
     /// # Errors
     /// When the store cannot be read.
     pub fn count(&self) -> Result<u64> {
+        Ok(self.counted()?.0)
+    }
+
+    /// As [`count`](Self::count), and whether all these documents are stored in the shape that this handle reads them in.
+    pub(crate) fn counted(&self) -> Result<(u64, bool)> {
         let held = self.held()?;
         self.answer_for_census(&held)?;
-        let mut count = 0_u64;
-        for (counter, documents) in self.counters(&held)? {
-            let mine = self.kind.as_ref().map_or(Ok(true), |kind| self.is_of(kind, counter.kind));
-            count += if mine.map_err(|error| error.in_collection(&self.name))? { documents } else { 0 };
+        let (mut count, mut as_stored) = (0_u64, true);
+        for (counter, documents) in self.counters(&held)?.into_iter().filter(|(_, documents)| *documents > 0)
+        {
+            let stamp = counter.stamp;
+            as_stored &= match &self.kind {
+                Some(kind) => {
+                    if !self.is_of(kind, counter.kind).map_err(|error| error.in_collection(&self.name))? {
+                        continue;
+                    }
+                    kind.shape_of(stamp) == stamp
+                }
+                // What is not in the catalog is told where it is read.
+                None => {
+                    let kind = self.inner.registry.resolve(&self.inner.catalog, counter.kind);
+                    kind.is_ok_and(|kind| kind.shape_of(stamp) == stamp)
+                }
+            };
+            count += documents;
         }
-        Ok(count)
+        Ok((count, as_stored))
     }
 
     /// The collection's documents by kind and stamp, exactly.

@@ -61,20 +61,33 @@ pub enum Warning {
         /// What is wrong with it.
         reason: String,
     },
+    /// An index that was made by a call is on something that the steps of this program take away, or its filter speaks of it. It is kept up for programs from before
+    /// them, as far as that can be done, and this program has none; [`drop_index`](crate::Collection::drop_index) drops it.
+    IndexLeftBehind {
+        /// Name of the kind.
+        kind: String,
+        /// Name of the index.
+        index: String,
+        /// The step that takes it away.
+        step: String,
+    },
 }
 
 impl Warning {
-    pub(crate) fn kind(&self) -> &str {
+    /// The kind it is of.
+    pub(crate) fn kind(&self) -> Option<&str> {
         match self {
             Self::BranchReplaced { kind, .. }
             | Self::OtherBranch { kind, .. }
-            | Self::Diverged { kind, .. } => kind,
+            | Self::Diverged { kind, .. }
+            | Self::IndexLeftBehind { kind, .. } => Some(kind),
+            Self::Damaged { .. } => None,
         }
     }
 
     /// Whether it is of something that has been done, and not of how documents are.
     pub(crate) fn is_of_steps(&self) -> bool {
-        matches!(self, Self::BranchReplaced { .. })
+        matches!(self, Self::BranchReplaced { .. } | Self::IndexLeftBehind { .. })
     }
 }
 
@@ -101,6 +114,12 @@ impl fmt::Display for Warning {
             }
             Self::Damaged { entry, reason } => {
                 write!(f, "the catalog is damaged: entry {entry}: {reason}")
+            }
+            Self::IndexLeftBehind { kind, index, step } => {
+                write!(
+                    f,
+                    "an index is on what a step takes away, and was left behind: kind {kind:?}, index {index:?}, step {step:?}"
+                )
             }
         }
     }

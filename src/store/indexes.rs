@@ -10,18 +10,20 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
 use crate::index::build::can_build;
-use crate::index::declare::{Declared, adopt, declare, nearest_below};
+use crate::index::declare::{Declared, adopt, declare, is_of};
 use crate::index::definition::{Index, Partial};
 use crate::index::error::IndexError;
 use crate::index::generation::Generation;
 use crate::index::impact::Impact;
 use crate::index::indexes::{Kinds as _, status};
+use crate::index::outlook::{forecast, stored};
 use crate::index::state::{IndexState, Status};
 use crate::index::work::{Worked, build, work};
 use crate::model::id::DocumentId;
 use crate::query::explanation::ConsideredIndex;
 use crate::record::kind::{Declaration, Kind};
 use crate::store::collection::Collection;
+use crate::store::history::Warning;
 use crate::store::inner::Inner;
 use crate::store::progress::BuildProgress;
 use crate::store::store::Store;
@@ -78,17 +80,21 @@ pub struct IndexImpact {
     pub collection: String,
     /// What the index is called.
     pub name: String,
-    /// The generation it is said of: the newest that is kept up.
+    /// The generation it is said of: the newest that is kept up, or an older one that will take its place.
     pub generation: u32,
     /// What the steps mean for it.
     pub impact: Impact,
 }
 
 impl Inner {
-    /// The program has declared `kind`: takes the indexes along that were made by calls.
+    /// The program has declared `kind`: takes the indexes along that were made by calls, and warns of those it cannot.
     pub(crate) fn adopt_indexes(&self, kind: &Kind) -> Result<()> {
         let adopted = adopt(self.context(), &self.indexes, kind)?;
-        adopted.iter().try_for_each(|generation| self.begin_build(generation))?;
+        for (generation, step) in adopted.left {
+            let (kind, index) = (kind.name().to_string(), generation.name.to_string());
+            self.registry.warn(Warning::IndexLeftBehind { kind, index, step });
+        }
+        adopted.taken.iter().try_for_each(|generation| self.begin_build(generation))?;
         // Some that could not be built before may wait for just this kind.
         if self.indexes.all().iter().any(|generation| generation.live.state() == IndexState::Building) {
             self.worker.wake();
@@ -116,7 +122,7 @@ impl Inner {
 
 impl<T> Collection<T> {
     /// Declares an index. If there is one like it of this name, nothing happens. If there is another one of this name, the new one is built beside it and takes its place once
-    /// that is done. Where there are more than a few hundred documents, they are entered in the background, and the call returns at once.
+    /// that is done. Indexes of one name that have no kind in common have nothing to do with each other. Where there are more than a few hundred documents, they are entered in the background, and the call returns at once.
     ///
     /// ```
     /// # use pivotdb::{Index, Store};
@@ -138,7 +144,8 @@ impl<T> Collection<T> {
         self.declare_index(index, false).map(drop)
     }
 
-    /// Builds an index anew: one that has failed, whose duplicates are gone by now, or one that is disabled.
+    /// Builds an index anew: one that has failed, whose duplicates are gone by now, or one that is disabled. A typed handle means the one that covers its kind, an
+    /// untyped one the newest of this name.
     ///
     /// # Errors
     /// `InvalidIndex` when there is none of this name; otherwise as [`create_index`](Self::create_index).
@@ -156,7 +163,8 @@ impl<T> Collection<T> {
         self.inner.begin_build(&made)
     }
 
-    /// Drops an index, with all its generations; gives whether there was one. What takes time is done in the background.
+    /// Drops an index, with all its generations; gives whether there was one. A typed handle means the one that covers its kind, an untyped one all of this name. What takes
+    /// time is done in the background.
     ///
     /// # Errors
     /// `InvalidOption` on the handle of a transaction or snapshot; and what a commit can fail with.
@@ -164,7 +172,8 @@ impl<T> Collection<T> {
         self.put_all(name, IndexState::Dropped)
     }
 
-    /// Switches an index off, until it is [built anew](Self::rebuild_index); gives whether there was one. A unique one is not enforced any more.
+    /// Switches an index off, until it is [built anew](Self::rebuild_index); gives whether there was one. A unique one is not enforced any more. Which one is meant:
+    /// as for [`drop_index`](Self::drop_index).
     ///
     /// # Errors
     /// As [`drop_index`](Self::drop_index).
@@ -172,7 +181,7 @@ impl<T> Collection<T> {
         self.put_all(name, IndexState::Disabled)
     }
 
-    /// Drops the generations of all indexes that this program has no use for: those that are kept up for an older or newer one, and those that its type
+    /// Drops the generations of all indexes, of the kinds that the handle sees, that this program has no use for: those that are kept up for an older or newer one, and those that its type
     /// no longer names. Gives how many. If the other program comes back, it builds its indexes anew.
     ///
     /// # Errors
@@ -181,7 +190,7 @@ impl<T> Collection<T> {
         self.check_live()?;
         let _changing = self.inner.indexes.change();
         let mut dropped = 0;
-        for generation in self.inner.indexes.of(self.number) {
+        for generation in self.own_indexes()? {
             if shape_paths(&self.inner, &generation).is_none() || !generation.live.is_enforced() {
                 self.inner.indexes.set_state(&self.inner.engine, &generation, IndexState::Dropped)?;
                 dropped += 1;
@@ -246,7 +255,7 @@ impl<T> Collection<T> {
         Ok(infos)
     }
 
-    /// How many entries an index has. Counts them: costs a read of the index.
+    /// How many entries an index has: that of the handle's kind, or of an untyped one the newest of this name. Counts them: costs a read of the index.
     ///
     /// # Errors
     /// `InvalidIndex` when there is none of this name; and when the store cannot be read.
@@ -318,8 +327,23 @@ impl<T> Collection<T> {
         Ok(census.iter().filter(|entry| names.contains(&entry.kind)).map(|entry| entry.documents).sum())
     }
 
+    /// Those that have documents which the handle sees.
+    fn own_indexes(&self) -> Result<Vec<Arc<Generation>>> {
+        let mut own = Vec::new();
+        for generation in self.inner.indexes.of(self.number) {
+            let sees_it = match &self.kind {
+                None => true,
+                Some(kind) => is_of(&**self.inner, &generation, &[kind.number()])?,
+            };
+            if sees_it {
+                own.push(generation);
+            }
+        }
+        Ok(own)
+    }
+
     fn newest(&self, name: &str) -> Result<Arc<Generation>> {
-        let of = self.inner.indexes.of(self.number).into_iter();
+        let of = self.own_indexes()?.into_iter();
         of.filter(|generation| *generation.name == *name)
             .max_by_key(|generation| generation.number)
             .ok_or_else(|| {
@@ -331,7 +355,7 @@ impl<T> Collection<T> {
         self.check_live()?;
         let _changing = self.inner.indexes.change();
         let mut found = false;
-        for generation in self.inner.indexes.of(self.number) {
+        for generation in self.own_indexes()? {
             if *generation.name == *name {
                 found = true;
                 self.inner.indexes.set_state(&self.inner.engine, &generation, state)?;
@@ -367,7 +391,7 @@ fn impact_since(inner: &Inner, generation: &Generation) -> Option<Impact> {
         let made = shapes.first()?;
         let steps = kind.ascent(made.stamp, kind.current())?;
         match (generation.definition.impact(&made.paths(), &steps), &most) {
-            (rebuild @ Impact::Rebuild { .. }, _) => return Some(rebuild),
+            (anew @ (Impact::Rebuild { .. } | Impact::LeftBehind { .. }), _) => return Some(anew),
             (renamed @ Impact::Renamed { .. }, Impact::Untouched) => most = renamed,
             _ => {}
         }
@@ -377,7 +401,7 @@ fn impact_since(inner: &Inner, generation: &Generation) -> Option<Impact> {
 
 impl Store {
     /// What the steps of `evolution`, which may not have been deployed yet, mean for the indexes of a kind: which go on as they are, which under
-    /// other names, and which are built anew. Changes nothing.
+    /// other names, and which are built anew. Changes nothing. It is what would be done now: a document that is written meanwhile may have something else done.
     ///
     /// ```
     /// # use pivotdb::{Evolution, Impact, Index, Op, Store};
@@ -392,7 +416,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `InvalidEvolution`; `InvalidName`.
+    /// `InvalidEvolution`; `InvalidName`; and when the store cannot be read.
     pub fn impact(&self, kind: &str, evolution: &Evolution) -> Result<Vec<IndexImpact>> {
         let inner = self.inner();
         let Some(number) =
@@ -403,23 +427,25 @@ impl Store {
         let declaration = Declaration { kind, aliases: &[], evolution, element_keys: &[] };
         let planned = Kind::declared(number, &declaration, inner.catalog.collection_names())?;
         planned.learn(inner.catalog.recorded(number));
-        let mut newest: Vec<(String, Arc<Generation>)> = Vec::new();
+        let held = Held::Snapshot(Arc::new(inner.engine.snapshot()));
+        let mut impacts = Vec::new();
         for (collection, at) in inner.catalog.collections() {
-            for generation in inner.indexes.of(at) {
-                if !generation.live.state().is_maintained() || !generation.kinds.contains_key(&number) {
+            let stored = stored(&***inner, &held, at)?;
+            let mut kept_up = inner.indexes.of(at);
+            kept_up.retain(|of| of.live.state().is_maintained() && of.kinds.contains_key(&number));
+            for (position, newest) in kept_up.iter().enumerate() {
+                let of_name = |other: &&Arc<Generation>| other.name == newest.name;
+                if kept_up.iter().skip(position + 1).any(|later| of_name(&later)) {
                     continue;
                 }
-                newest.retain(|(known, other)| *known != collection || other.name != generation.name);
-                newest.push((collection.clone(), generation));
+                let generations: Vec<_> = kept_up.iter().filter(of_name).cloned().collect();
+                if let Some((generation, impact)) = forecast(&generations, &planned, &stored) {
+                    let (name, generation) = (generation.name.to_string(), generation.number);
+                    impacts.push(IndexImpact { collection: collection.clone(), name, generation, impact });
+                }
             }
         }
-        let impacts = newest.into_iter().map(|(collection, generation)| IndexImpact {
-            impact: impact_on(&generation, &planned),
-            collection,
-            name: generation.name.to_string(),
-            generation: generation.number,
-        });
-        Ok(impacts.collect())
+        Ok(impacts)
     }
 
     /// Drops the indexes whose definitions are damaged, of which nobody knows any more what they were; gives how many. [`warnings`](Self::warnings) tells
@@ -473,14 +499,5 @@ impl Store {
             Worked::Idle => Ok(None),
             Worked::Step(step) => inner.progress(&step).map(Some),
         }
-    }
-}
-
-/// From the nearest shape below.
-fn impact_on(generation: &Generation, planned: &Kind) -> Impact {
-    match nearest_below(generation, planned) {
-        Some((shape, steps)) => generation.definition.impact(&shape.paths(), &steps),
-        // It was made by a program that these steps do not lead on from.
-        None => Impact::Rebuild { step: String::new() },
     }
 }

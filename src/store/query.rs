@@ -22,7 +22,7 @@ use crate::index::impact::Impact;
 use crate::index::usable::{Seen, Usable, can_read_all};
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
-use crate::query::cursor::{Cursor, Shape};
+use crate::query::cursor::{Cursor, MAX_SHAPES, MAX_VALUES};
 use crate::query::explanation::Explanation;
 use crate::query::look::Row;
 use crate::query::rows::{Rows, position};
@@ -175,7 +175,8 @@ impl<T> Query<T> {
         Results { query, state: State::Unused, last: None }
     }
 
-    /// How many there are. Nothing is decoded; where all documents are meant, nothing is read.
+    /// How many there are. Nothing is decoded. Where all documents are meant, and all are stored in the shape they are read in, nothing is read but counters, and damage is not
+    /// noticed; where some have to be upcast, all are read, since some may not let themselves be. [`Collection::count`] counts documents, readable or not.
     ///
     /// # Errors
     /// As reading the results.
@@ -183,8 +184,11 @@ impl<T> Query<T> {
         let asked = &self.asked;
         let everything = asked.filter.condition()?.is_everything() && asked.after.is_none();
         if everything && asked.sort.is_ok() {
-            let all = self.collection.count()?.saturating_sub(asked.skip);
-            return Ok(asked.limit.map_or(all, |limit| all.min(limit)));
+            let (all, as_stored) = self.collection.counted()?;
+            if as_stored {
+                let all = all.saturating_sub(asked.skip);
+                return Ok(asked.limit.map_or(all, |limit| all.min(limit)));
+            }
         }
         let mut unsorted = self.asked.clone();
         if unsorted.sort.is_ok() && unsorted.after.is_none() {
@@ -199,15 +203,17 @@ impl<T> Query<T> {
         rows.count(all_seen).map_err(|error| self.named(error))
     }
 
-    /// Whether there is any. Stops at the first.
+    /// Whether there is any. Stops at the first, whatever the order; of several documents that are meant, and one that cannot be read, either may be met first.
     ///
     /// # Errors
     /// As reading the results.
     pub fn exists(&self) -> Result<bool> {
-        let one =
-            Asked { limit: Some(self.asked.limit.map_or(1, |limit| limit.min(1))), ..self.asked.clone() };
-        let first = self.rows(&one)?.next().transpose();
-        Ok(first.map_err(|error| self.named(error))?.is_some())
+        let limit = Some(self.asked.limit.map_or(1, |limit| limit.min(1)));
+        let mut one = Asked { limit, ..self.asked.clone() };
+        if one.sort.is_ok() && one.after.is_none() {
+            one.sort = Ok(SortKeys::default());
+        }
+        self.rows(&one)?.any().map_err(|error| self.named(error))
     }
 
     /// Carries the query out, and tells how and at what cost. Decodes nothing, and looks twice at each document.
@@ -247,7 +253,7 @@ impl<T> Query<T> {
         let after = match &asked.after {
             None => None,
             Some(cursor) => {
-                self.check(cursor, asked, &held)?;
+                self.check(cursor, asked)?;
                 Some(cursor.position.clone())
             }
         };
@@ -276,25 +282,27 @@ impl<T> Query<T> {
         Ok(seen.into_iter().map(|(kind, stamp)| Seen { kind, stamp }).collect())
     }
 
-    fn check(&self, cursor: &Cursor, asked: &Asked, held: &Held) -> Result<()> {
+    fn check(&self, cursor: &Cursor, asked: &Asked) -> Result<()> {
         if cursor.asked != asked.digest()? {
             return Err(Error::new(ErrorKind::InvalidCursor, "the cursor belongs to another query"));
         }
-        let shape = self.shape(held)?;
-        if cursor.shape != shape && !self.is_untouched(cursor.shape, shape, asked)? {
-            return Err(Error::new(
-                ErrorKind::CursorStale,
-                "a step has come since the cursor was made, and what it was made of has another shape",
-            ));
+        for (kind, stamp) in &cursor.shapes {
+            let Some(kind) = self.collection.kind_of(*kind)? else { continue };
+            if !self.is_untouched(&kind, *stamp, kind.shape_of(*stamp), asked)? {
+                return Err(Error::new(
+                    ErrorKind::CursorStale,
+                    "a step has come since the cursor was made, and what it was made of has another shape",
+                ));
+            }
         }
         Ok(())
     }
 
     /// Whether the steps between two shapes do nothing at the paths of the query.
-    fn is_untouched(&self, one: Shape, other: Shape, asked: &Asked) -> Result<bool> {
-        let (Some(kind), Shape::Of(one), Shape::Of(other)) = (&self.collection.kind, one, other) else {
-            return Ok(false);
-        };
+    fn is_untouched(&self, kind: &Kind, one: Stamp, other: Stamp, asked: &Asked) -> Result<bool> {
+        if one == other {
+            return Ok(true);
+        }
         let Some(steps) = kind.ascent(one, other).or_else(|| kind.ascent(other, one)) else {
             return Ok(false);
         };
@@ -306,18 +314,19 @@ impl<T> Query<T> {
         Ok(Impact::of(&paths, &steps) == Impact::Untouched)
     }
 
-    /// The shape that the query's paths are those of.
-    fn shape(&self, held: &Held) -> Result<Shape> {
-        if let Some(kind) = &self.collection.kind {
-            return Ok(Shape::Of(kind.current()));
+    /// The shapes that documents are seen in, and `row` was.
+    fn shapes(&self, row: &Row) -> Result<Vec<(u32, Stamp)>> {
+        let seen = (row.kind.number(), row.view.stamp());
+        let mut shapes = self.collection.seen(&self.collection.held()?)?;
+        // The census is asked as it is now, and a step may have come since.
+        if !shapes.contains(&seen) {
+            shapes.push(seen);
         }
-        let mut stamps = Vec::new();
-        for (kind, stamp) in self.collection.seen(held)? {
-            stamps.extend_from_slice(&kind.to_le_bytes());
-            stamps.extend_from_slice(&stamp.schema_version.to_le_bytes());
-            stamps.extend_from_slice(&stamp.fingerprint.get().to_le_bytes());
+        if shapes.len() > MAX_SHAPES {
+            let error = Error::new(ErrorKind::TooLarge, "the collection holds too many shapes for a cursor");
+            return Err(error.with_detail("limit", MAX_SHAPES));
         }
-        Ok(Shape::Mixed(xxh3_64(&stamps)))
+        Ok(shapes)
     }
 
     fn named(&self, error: Error) -> Error {
@@ -326,6 +335,14 @@ impl<T> Query<T> {
 }
 
 impl<T> Collection<T> {
+    /// The kind of this number, if the handle sees it.
+    fn kind_of(&self, number: u32) -> Result<Option<Arc<Kind>>> {
+        match &self.kind {
+            Some(kind) => Ok(self.is_of(kind, number)?.then(|| Arc::clone(kind))),
+            None => self.inner.registry.resolve(&self.inner.catalog, number).map(Some),
+        }
+    }
+
     /// The kinds of the documents this handle sees in one state, and the shapes it sees them in. A transaction does not answer for it.
     fn seen(&self, held: &Held) -> Result<Vec<(u32, Stamp)>> {
         if let Some(kind) = &self.kind {
@@ -357,7 +374,8 @@ impl Asked {
 }
 
 impl<T: DeserializeOwned> Query<T> {
-    /// The first.
+    /// The first in the order of the results. Where an index bounds the filter by a range and does not give that order, its whole range is read to find it, and in a
+    /// transaction answered for; to know whether there is any, ask [`exists`](Self::exists).
     ///
     /// # Errors
     /// As reading the results.
@@ -433,14 +451,18 @@ impl<T> Results<T> {
     /// The place behind the last result that has been given; `None` before the first.
     ///
     /// # Errors
-    /// `InvalidFilter`; and when the store cannot be read.
+    /// `InvalidFilter`; `TooLarge` when the values that the result is sorted by take more than 16 KiB, or the collection, seen untyped, holds documents of more than 64
+    /// kinds and shapes; and when the store cannot be read.
     pub fn cursor(&self) -> Result<Option<Cursor>> {
         let Some(row) = &self.last else { return Ok(None) };
         let asked = &self.query.asked;
         let sort = asked.sort.clone()?;
-        // Where kinds are mixed the census is asked, which may have changed since; then the cursor is stale at once, which is right.
-        let shape = self.query.shape(&self.query.collection.held()?)?;
-        Ok(Some(Cursor { asked: asked.digest()?, shape, position: position(row, &sort)? }))
+        let (shapes, position) = (self.query.shapes(row)?, position(row, &sort)?);
+        if position.values.len() > MAX_VALUES {
+            let error = Error::new(ErrorKind::TooLarge, "what is sorted by is too long for a cursor");
+            return Err(error.with_detail("limit", MAX_VALUES));
+        }
+        Ok(Some(Cursor { asked: asked.digest()?, shapes, position }))
     }
 
     /// How many documents have been left out so far because they could not be read, as [`Unreadable::Skip`] says. At the end of results without a limit and a cursor

@@ -103,7 +103,7 @@ impl Registry {
         let kind = declared.unwrap_or_else(|| Arc::new(kind.numbered(number)));
         self.enter(catalog, &kind);
         let warnings = history::review(engine, catalog, &kind).map_err(named)?;
-        self.warn(name, warnings);
+        self.review(name, warnings);
         Ok(kind)
     }
 
@@ -137,9 +137,9 @@ impl Registry {
     }
 
     /// What was said before of the documents of the kind is so no longer, or is said again.
-    fn warn(&self, name: &str, news: Vec<Warning>) {
+    fn review(&self, name: &str, news: Vec<Warning>) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        warnings.retain(|warning| warning.is_of_steps() || warning.kind() != name);
+        warnings.retain(|warning| warning.is_of_steps() || warning.kind() != Some(name));
         warnings.extend(news);
     }
 
@@ -180,6 +180,14 @@ impl Registry {
             if let Some(entry) = kinds.get(number) {
                 entry.learn(&recorded(catalog, *number));
             }
+        }
+    }
+
+    /// Warns of something, once.
+    pub(crate) fn warn(&self, warning: Warning) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
         }
     }
 

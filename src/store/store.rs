@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// What the program should know of the histories of its kinds although nothing has failed: branches of steps that were replaced, documents on another
-    /// branch, documents that it cannot read. As it was when each kind was declared; a kind is declared when the store is opened
+    /// branch, documents that it cannot read, indexes that it has left behind. As it was when each kind was declared; a kind is declared when the store is opened
     /// with it [registered](crate::Builder::register), or else at its first use. First come entries of the catalog that were damaged when the store was opened.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {

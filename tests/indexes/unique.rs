@@ -201,3 +201,39 @@ fn long_values_that_share_an_entry_keep_it_until_the_last_is_gone() {
         check(&store);
     }
 }
+
+/// A filter says that two objects are equal whatever the order of their members; the index said that they are not, so that a type whose fields were
+/// put into another order took values that were another document's.
+#[test]
+fn the_order_of_members_makes_no_other_value() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Before {
+        street: u32,
+        number: u32,
+    }
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct After {
+        number: u32,
+        street: u32,
+    }
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Home<A> {
+        address: A,
+    }
+    let (store, things) = things();
+    things.create_index(&Index::unique("address")).unwrap();
+    let steps = Evolution::new();
+    let before = store.collection_with::<Home<Before>>("things", "thing", &steps).unwrap();
+    let after = store.collection_with::<Home<After>>("things", "thing", &steps).unwrap();
+    before.insert_with_id(1, &Home { address: Before { street: 1, number: 2 } }).unwrap();
+    after.insert_with_id(2, &Home { address: After { number: 2, street: 2 } }).unwrap();
+    let error = after.insert(&Home { address: After { number: 2, street: 1 } }).unwrap_err();
+    assert!(error.is_unique_violation(), "{error}");
+    let home = json!({"address": {"number": 2, "street": 1}});
+    assert_eq!(things.find(home.clone()).count().unwrap(), 1);
+    assert_eq!(things.find(home).explain().unwrap().keys_examined, 1);
+    // As what is sorted by.
+    let sorted = things.find(json!({})).sort("address").to_vec().unwrap();
+    assert_eq!(sorted.iter().map(|home| home.id().clone()).collect::<Vec<_>>(), [1.into(), 2.into()]);
+    check(&store);
+}

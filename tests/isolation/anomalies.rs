@@ -1,6 +1,6 @@
 //! The anomalies of weaker isolation levels, each with its interleaving forced.
 
-use pivotdb::{Collection, Store};
+use pivotdb::{Collection, Evolution, Index, Op, Store, To};
 use serde_json::{Value, json};
 
 use crate::each::{New, on_every_backend};
@@ -171,4 +171,67 @@ fn read_only_anomaly() {
         withdraw.on(&accounts).overwrite(1, &json!(-10 - fee)).unwrap();
         assert!(withdraw.commit().unwrap_err().is_conflict());
     });
+}
+
+/// Two transactions ask the same of an index on `a`, and each inserts what the other would have found.
+fn both_find_nothing(query: &Value, inserted: &Value) {
+    on_every_backend(|new| {
+        let store = new(Store::builder());
+        let things = store.collection_with::<Value>("things", "thing", &Evolution::new()).unwrap();
+        things.create_index(&Index::on("a")).unwrap();
+        let (one, two) = (store.begin().unwrap(), store.begin().unwrap());
+        let (x, y) = (one.on(&things), two.on(&things));
+        let find = |things: &Collection<Value>| things.find(query.clone());
+        assert!(find(&x).explain().unwrap().index.is_some());
+        assert_eq!((find(&x).count().unwrap(), find(&y).count().unwrap()), (0, 0));
+        x.insert_with_id(1, inserted).unwrap();
+        y.insert_with_id(2, inserted).unwrap();
+        one.commit().unwrap();
+        let error = two.commit().unwrap_err();
+        assert!(error.is_conflict(), "{error}");
+        assert_eq!(find(&things).count().unwrap(), 1);
+    });
+}
+
+/// The plan of the first rests on there being no lists; what the second inserts is one, and has its entries elsewhere.
+#[test]
+fn phantoms_beside_what_an_index_was_asked_for() {
+    both_find_nothing(&json!({"a": {"$gt": 1, "$lt": 5}}), &json!({"a": [0, 10]}));
+    both_find_nothing(&json!({"a": {"$gt": 5, "$lt": 1}}), &json!({"a": [0, 10]}));
+    both_find_nothing(&json!({"a": {"$exists": true}}), &json!({"a": []}));
+    both_find_nothing(&json!({"a": {"$gt": 1, "$lt": 5}}), &json!({"a": 3}));
+}
+
+/// A transaction asks an index, in the shape of schema version 2, and somebody inserts in the shape of schema version 1 what its plan took for absent.
+fn insert_below_conflicts(op: Op, asked: &Value, mine: &Value, inserted: &Value) {
+    on_every_backend(|new| {
+        let store = new(Store::builder());
+        let before = store.documents("things").unwrap();
+        before.insert_with_id(1, &json!({"n": 1})).unwrap();
+        before.create_index(&Index::on("n").named("i")).unwrap();
+        let steps = Evolution::new().step("s", [op.clone()]);
+        let things = store.collection_with::<Value>("things", "things", &steps).unwrap();
+        let below = things.view::<Value>(1).unwrap();
+        let attempt = |inserted: Option<&Value>| {
+            let transaction = store.begin().unwrap();
+            let inside = transaction.on(&things);
+            assert!(inside.find(asked.clone()).explain().unwrap().index.is_some());
+            assert_eq!(inside.find(asked.clone()).count().unwrap(), 0);
+            inside.insert(mine).unwrap();
+            if let Some(inserted) = inserted {
+                below.insert(inserted).unwrap();
+            }
+            transaction.commit()
+        };
+        attempt(None).unwrap();
+        assert!(attempt(Some(inserted)).unwrap_err().is_conflict());
+    });
+}
+
+#[test]
+fn phantoms_from_another_shape() {
+    let five = json!({"number": 5});
+    insert_below_conflicts(Op::rename("n", "number"), &five, &json!({"number": 9}), &five);
+    let unreadable = json!({"n": {"not": "a scalar"}});
+    insert_below_conflicts(Op::convert("n", To::Text), &json!({"n": "5"}), &json!({"n": "9"}), &unreadable);
 }

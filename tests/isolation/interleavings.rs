@@ -16,6 +16,10 @@ pub(crate) trait Data {
     fn count(&self) -> i64;
     fn put(&self, id: i32, value: i64);
     fn delete(&self, id: i32);
+    /// How many have something greater than `low`, and something less than `high`. Asks an index, if there is one.
+    fn between(&self, low: i64, high: i64) -> i64;
+    /// Puts a value that nobody else may have: 1, or 0 where somebody has it.
+    fn claim(&self, id: i32, value: i64) -> i64;
 
     fn sum(&self) -> i64 {
         self.all().iter().map(|(_, value)| value).sum()
@@ -95,8 +99,29 @@ impl<'a> Client<'a> {
     }
 }
 
+/// Values from here on stand for lists of two numbers, ten apart.
+pub(crate) const LIST: i64 = 1_000_000;
+
+fn numbers(value: i64) -> Vec<i64> {
+    if value >= LIST { vec![value - LIST, value - LIST + 10] } else { vec![value] }
+}
+
+fn body(value: i64) -> Value {
+    match numbers(value).as_slice() {
+        [number] => json!({ "v": number }),
+        numbers => json!({ "v": numbers }),
+    }
+}
+
 fn number(value: &Value) -> i64 {
-    value.as_i64().unwrap()
+    let v = &value["v"];
+    v.as_i64().unwrap_or_else(|| v[0].as_i64().unwrap() + LIST)
+}
+
+pub(crate) fn clear(collection: &Collection<Value>) {
+    for (id, _) in contents(collection) {
+        collection.delete(id).unwrap();
+    }
 }
 
 fn contents(collection: &Collection<Value>) -> Vec<(i32, i64)> {
@@ -120,11 +145,24 @@ impl Data for Client<'_> {
     }
 
     fn put(&self, id: i32, value: i64) {
-        self.writes().overwrite(id, &json!(value)).unwrap();
+        self.writes().overwrite(id, &body(value)).unwrap();
     }
 
     fn delete(&self, id: i32) {
         self.writes().delete(id).unwrap();
+    }
+
+    fn between(&self, low: i64, high: i64) -> i64 {
+        let found = self.reads().find(json!({"v": {"$gt": low, "$lt": high}}));
+        i64::try_from(found.count().unwrap()).unwrap()
+    }
+
+    fn claim(&self, id: i32, value: i64) -> i64 {
+        match self.writes().overwrite(id, &body(value)) {
+            Ok(_) => 1,
+            Err(error) if error.is_unique_violation() => 0,
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
@@ -147,6 +185,22 @@ impl Data for RefCell<BTreeMap<i32, i64>> {
 
     fn delete(&self, id: i32) {
         self.borrow_mut().remove(&id);
+    }
+
+    fn between(&self, low: i64, high: i64) -> i64 {
+        let meant = |value: &i64| {
+            let numbers = numbers(*value);
+            numbers.iter().any(|number| *number > low) && numbers.iter().any(|number| *number < high)
+        };
+        i64::try_from(self.borrow().values().filter(|value| meant(value)).count()).unwrap()
+    }
+
+    fn claim(&self, id: i32, value: i64) -> i64 {
+        let taken = self.borrow().iter().any(|(other, taken)| *other != id && *taken == value);
+        if !taken {
+            self.put(id, value);
+        }
+        i64::from(!taken)
     }
 }
 
@@ -191,11 +245,9 @@ impl Anomaly {
         live: &Collection<Value>,
         order: &[usize],
     ) -> Outcome {
-        for (id, _) in contents(live) {
-            live.delete(id).unwrap();
-        }
+        clear(live);
         for (id, value) in self.initial {
-            live.insert_with_id(*id, &json!(value)).unwrap();
+            live.insert_with_id(*id, &body(*value)).unwrap();
         }
         let count = self.scripts.len();
         let mut clients: Vec<Option<Client<'_>>> = (0..count).map(|_| None).collect();

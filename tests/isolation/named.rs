@@ -1,9 +1,9 @@
 //! The anomalies by name: Adya's, and those of Berenson and others, Fekete and others, and Sovran and others.
 
-use pivotdb::Durability;
+use pivotdb::{Durability, Evolution, Index};
 
 use crate::chance::{Chance, times};
-use crate::interleavings::{Anomaly, Level, Script, Seen, Step};
+use crate::interleavings::{Anomaly, LIST, Level, Script, Seen, Step, clear};
 use crate::report::Report;
 use crate::stores::{Place, disks, memory, on_disk};
 
@@ -17,22 +17,41 @@ fn gives_up(steps: &'static [Step]) -> Script {
 
 /// Every order in memory, or very many; and some on disk.
 fn hunt(name: &str, anomaly: &Anomaly) {
+    hunt_by(name, anomaly, None);
+}
+
+/// The same where documents are found by an index, which is made anew for each order: it knows nothing of earlier ones.
+fn hunt_by(name: &str, anomaly: &Anomaly, index: Option<&Index>) {
     let mut report = Report::default();
     let mut refused = 0;
     let mut on = |place: &Place, orders: &[Vec<usize>], report: &mut Report| {
-        let live = place.store.documents("live").unwrap();
+        let live = match index {
+            None => place.store.documents("live").unwrap(),
+            // In a transaction a handle that sees all kinds uses none.
+            Some(_) => place.store.collection_with("live", "live", &Evolution::new()).unwrap(),
+        };
+        let anew = || {
+            if let Some(index) = index {
+                clear(&live);
+                live.drop_index(&index.name()).unwrap();
+                live.create_index(index).unwrap();
+            }
+        };
         for order in orders {
+            anew();
             let outcome = anomaly.run(Level::Serializable, &place.store, &live, order);
             report.runs += 1;
             refused += usize::from(anomaly.refused(&outcome));
             if !anomaly.is_serial(&outcome) || anomaly.refused_for_nothing(&outcome) {
                 report.violations.push(format!("{order:?}: {outcome:?}"));
             }
+            anew();
             let control = anomaly.run(anomaly.control, &place.store, &live, order);
             report.caught += usize::from(!anomaly.is_serial(&control));
         }
     };
-    on(&memory(), &anomaly.orders(times(6000), &mut Chance::new(1)), &mut report);
+    let many = times(if index.is_none() { 6000 } else { 1500 });
+    on(&memory(), &anomaly.orders(many, &mut Chance::new(1)), &mut report);
     for disk in disks() {
         let orders = anomaly.orders(times(100), &mut Chance::new(2));
         on(&on_disk(disk, Durability::Buffered), &orders, &mut report);
@@ -306,5 +325,121 @@ fn read_only_anomaly() {
             ],
             control: Level::Snapshot,
         },
+    );
+}
+
+#[test]
+fn phantom_through_an_index() {
+    hunt_by(
+        "phantom through an index",
+        &Anomaly {
+            initial: &[(1, 1)],
+            scripts: vec![
+                commits(&[
+                    |data, seen| seen.push(data.between(0, 100)),
+                    |data, seen: &mut Seen| data.put(10, seen[0]),
+                ]),
+                commits(&[
+                    |data, seen| seen.push(data.between(0, 100)),
+                    |data, seen: &mut Seen| data.put(11, seen[0] * 3),
+                ]),
+                commits(&[|data, seen| seen.push(data.between(0, 100)), |data, _| data.delete(1)]),
+            ],
+            control: Level::Snapshot,
+        },
+        Some(&Index::on("v")),
+    );
+}
+
+/// What is inserted has its entries where nobody has looked, since there were no lists.
+#[test]
+fn phantom_beside_an_index() {
+    hunt_by(
+        "phantom beside an index",
+        &Anomaly {
+            initial: &[],
+            scripts: vec![
+                commits(&[
+                    |data, seen| seen.push(data.between(1, 5)),
+                    |data, seen: &mut Seen| data.put(1, LIST + seen[0]),
+                ]),
+                commits(&[
+                    |data, seen| seen.push(data.between(1, 5)),
+                    |data, seen: &mut Seen| data.put(2, LIST + seen[0]),
+                ]),
+            ],
+            control: Level::Unvalidated,
+        },
+        Some(&Index::on("v")),
+    );
+}
+
+#[test]
+fn write_skew_through_an_index() {
+    hunt_by(
+        "write skew through an index",
+        &Anomaly {
+            initial: &[(1, 60), (2, 60)],
+            scripts: vec![
+                commits(&[
+                    |data, seen| seen.push(data.between(50, 100)),
+                    |data, seen: &mut Seen| {
+                        if seen[0] >= 2 {
+                            data.put(1, 0);
+                        }
+                    },
+                ]),
+                commits(&[
+                    |data, seen| seen.push(data.between(50, 100)),
+                    |data, seen: &mut Seen| {
+                        if seen[0] >= 2 {
+                            data.put(2, 0);
+                        }
+                    },
+                ]),
+            ],
+            control: Level::Snapshot,
+        },
+        Some(&Index::on("v")),
+    );
+}
+
+#[test]
+fn unique_value_claimed_twice() {
+    hunt_by(
+        "unique value claimed twice",
+        &Anomaly {
+            initial: &[],
+            scripts: vec![
+                commits(&[|data, seen| seen.push(data.claim(1, 5))]),
+                commits(&[|data, seen| seen.push(data.claim(2, 5))]),
+                commits(&[
+                    |data, seen| seen.push(see(data.get(1))),
+                    |data, seen| seen.push(see(data.get(2))),
+                ]),
+            ],
+            control: Level::Unvalidated,
+        },
+        Some(&Index::unique("v")),
+    );
+}
+
+/// That a value was refused is a read of who held it.
+#[test]
+fn write_skew_on_a_unique_value() {
+    hunt_by(
+        "write skew on a unique value",
+        &Anomaly {
+            initial: &[(1, 5)],
+            scripts: vec![
+                commits(&[|data, seen| seen.push(see(data.get(3))), |data, _| data.delete(1)]),
+                commits(&[
+                    |data, seen| seen.push(data.claim(2, 5)),
+                    |data, seen: &mut Seen| data.put(3, 10 + seen[0]),
+                ]),
+            ],
+            control: Level::Snapshot,
+        },
+        Some(&Index::unique("v")),
     );
 }

@@ -284,3 +284,114 @@ fn phantoms_are_excluded_from_what_an_index_has_said() {
     attempt(50).unwrap();
     assert_eq!(kind(attempt(6)), ErrorKind::Conflict);
 }
+
+/// A count of everything asked the census, whatever a query says of documents that cannot be read.
+#[test]
+fn a_count_of_everything_knows_of_what_cannot_be_read() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    assert_eq!(days.find(json!({})).count().unwrap(), 9);
+    let strict = Function::new(
+        "no fives",
+        |day: &mut Value, _: &pivotdb::StepContext<'_>| {
+            if day["day"] == 5 { Err("a five") } else { Ok(()) }
+        },
+    );
+    days.evolve(Evolution::new().step("strict", strict)).unwrap();
+    let all = || days.find(json!({}));
+    assert_eq!(kind(all().to_vec()), ErrorKind::StepFailed);
+    assert_eq!(kind(all().count()), ErrorKind::StepFailed);
+    assert_eq!(all().unreadable(Unreadable::Skip).count().unwrap(), 8);
+    assert_eq!(all().unreadable(Unreadable::Skip).skip(2).limit(5).count().unwrap(), 5);
+    assert_eq!(days.count().unwrap(), 9, "of documents, read or not");
+}
+
+/// Cursors of handles that see all kinds were stale after any step, and whenever somebody had inserted a document of another kind.
+#[test]
+fn a_cursor_over_all_kinds_is_stale_after_a_step_at_its_paths_alone() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    let sorted = || days.find(json!({})).sort("day");
+    let mut results = sorted().limit(2).into_iter();
+    results.by_ref().for_each(|day| drop(day.unwrap()));
+    let cursor = results.cursor().unwrap().unwrap();
+    let rest = || -> pivotdb::Result<Vec<i64>> {
+        let rest = sorted().after(&cursor.to_string().parse()?).to_vec()?;
+        Ok(rest.iter().map(|day| day["day"].as_i64().unwrap()).collect())
+    };
+    assert_eq!(rest().unwrap(), [3, 4, 5, 6, 7, 8, 9]);
+    // It belongs to its kind from the start, so that `evolve` below knows which one is meant.
+    let steps = Evolution::new().step("notes are gone", [Op::remove("note")]);
+    days.evolve(steps.clone()).unwrap();
+    assert_eq!(rest().unwrap(), [3, 4, 5, 6, 7, 8, 9]);
+    days.insert(&json!({"day": 10})).unwrap();
+    let nights = store.collection_with::<Value>("days", "night", &Evolution::new()).unwrap();
+    nights.insert(&json!({"day": 2.5})).unwrap();
+    nights.delete(nights.find(json!({})).first().unwrap().unwrap().id().clone()).unwrap();
+    assert_eq!(rest().unwrap(), [3, 4, 5, 6, 7, 8, 9, 10]);
+    days.evolve(steps.step("day is called date", [Op::rename("day", "date")])).unwrap();
+    assert_eq!(kind(rest()), ErrorKind::CursorStale);
+    let newer = results.cursor().unwrap().unwrap();
+    assert_eq!(
+        kind(sorted().after(&newer).to_vec()),
+        ErrorKind::CursorStale,
+        "its values are of before the step"
+    );
+}
+
+/// An index on what its own filter speaks of was not used where that was all that was asked for.
+#[test]
+fn a_partial_index_serves_its_own_filter() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    days.create_index(&Index::on("day").only(field("day").gte(7))).unwrap();
+    let query = days.find(field("day").gte(7));
+    let explained = query.explain().unwrap();
+    assert_eq!((explained.keys_examined, explained.documents_examined), (3, 3), "{explained}");
+    assert_eq!((query.count().unwrap(), query.to_vec().unwrap().len()), (3, 3));
+    let narrower = days.find(field("day").gte(7).and(field("day").lt(9)));
+    assert_eq!((narrower.count().unwrap(), narrower.explain().unwrap().keys_examined), (2, 2));
+    assert_eq!(days.find(field("day").gte(6)).explain().unwrap().plan, "scan");
+}
+
+/// Whether there is any was asked of the whole range, so that in a transaction it conflicted with every write there.
+#[test]
+fn whether_there_is_any_is_known_after_one() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    days.create_index(&Index::on("day")).unwrap();
+    let typed = store.collection_with::<Value>("days", "days", &Evolution::new()).unwrap();
+    let transaction = store.begin().unwrap();
+    let inside = transaction.on(&typed);
+    assert!(inside.find(field("day").gt(2)).exists().unwrap());
+    assert!(inside.find(field("day").gt(2)).sort("note").exists().unwrap());
+    inside.insert_with_id("seen", &json!({"day": 0})).unwrap();
+    days.insert(&json!({"day": 6})).unwrap();
+    transaction.commit().unwrap();
+    let any = |filter: Value| days.find(filter).exists().unwrap();
+    assert!(any(json!({"day": {"$gt": 2}, "even": false})) && !any(json!({"day": {"$gt": 2}, "even": 3})));
+    assert!(!days.find(field("day").gt(2)).skip(8).exists().unwrap());
+    assert!(days.find(field("day").gt(2)).skip(7).exists().unwrap());
+    assert!(!days.find(field("day").gt(2)).limit(0).exists().unwrap());
+    // That there is none is said of all of it.
+    let transaction = store.begin().unwrap();
+    let inside = transaction.on(&typed);
+    assert!(!inside.find(field("day").gt(20)).exists().unwrap());
+    inside.insert_with_id("none", &json!({"day": 0})).unwrap();
+    days.insert(&json!({"day": 60})).unwrap();
+    assert_eq!(kind(transaction.commit()), ErrorKind::Conflict);
+}
+
+/// The text of a cursor was as long as what is sorted by, twice: up to 32 MiB.
+#[test]
+fn a_cursor_is_bounded_and_says_so() {
+    let store = Store::memory().unwrap();
+    let days = days(&store);
+    days.insert_with_id(0, &json!({"note": "y".repeat(100_000)})).unwrap();
+    let mut results = days.find(json!({})).sort("note").into_iter();
+    results.by_ref().take(9).for_each(|day| drop(day.unwrap()));
+    assert!(results.cursor().unwrap().is_some());
+    assert_eq!(results.by_ref().count(), 1);
+    let error = results.cursor().map(drop).unwrap_err();
+    assert_eq!((error.kind(), error.context().detail("limit")), (ErrorKind::TooLarge, Some("16384")));
+}

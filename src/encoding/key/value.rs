@@ -30,7 +30,7 @@ pub(crate) fn write_missing(out: &mut Vec<u8>) {
     out.push(MISSING);
 }
 
-/// Appends the key of `value`. Equal values have equal keys, `1` and `1.0` too; no key is a prefix of another's.
+/// Appends the key of `value`. Equal values have equal keys, `1` and `1.0` too, and objects whatever the order of their members; no key is a prefix of another's.
 ///
 /// # Errors
 /// When the body is malformed or too deep. Part of the key may have been appended by then.
@@ -55,8 +55,10 @@ fn write_within(value: Raw<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), B
         View::Object(members) => {
             let depth = deeper()?;
             out.push(OBJECT);
-            for member in members {
-                let (key, value) = member?;
+            let mut members = members.collect::<Result<Vec<_>, _>>()?;
+            // Objects are equal whatever the order of their members.
+            members.sort_unstable_by_key(|(key, _)| *key);
+            for (key, value) in members {
                 // The type comes first and the truth of a bool last, as in MongoDB.
                 out.push(type_of(value));
                 escape::write(key.as_bytes(), out);
@@ -160,7 +162,13 @@ mod tests {
                     let member = |((ka, a), (kb, b)): (&(String, Self), &(String, Self))| {
                         a.rank().cmp(&b.rank()).then(ka.as_bytes().cmp(kb.as_bytes())).then(a.compare(b))
                     };
-                    let different = a.iter().zip(b).map(member).find(|order| order.is_ne());
+                    let by_name = |members: &[(String, Self)]| {
+                        let mut members = members.to_vec();
+                        members.sort_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
+                        members
+                    };
+                    let (a, b) = (by_name(a), by_name(b));
+                    let different = a.iter().zip(&b).map(member).find(|order| order.is_ne());
                     different.unwrap_or(a.len().cmp(&b.len()))
                 }
                 (a, b) => a.rank().cmp(&b.rank()),
@@ -315,10 +323,18 @@ mod tests {
         assert_eq!(Json::Float(-0.0).key(), [0x20, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Json::Float(-1.0).key(), [0x20, 0x40, 0x0f, 255, 255, 255, 255, 255, 255, 0, 0]);
         let value = object(&[("a", Json::Bool(true)), ("", Json::Array(vec![Json::Null]))]);
-        assert_eq!(value.key(), [0x40, 0x60, b'a', 0, 1, 0x61, 0x50, 0, 1, 0x50, 0x10, 0, 0]);
+        assert_eq!(value.key(), [0x40, 0x50, 0, 1, 0x50, 0x10, 0, 0x60, b'a', 0, 1, 0x61, 0]);
         let mut missing = Vec::new();
         write_missing(&mut missing);
         assert_eq!(missing, [0x05]);
+    }
+
+    #[test]
+    fn the_order_of_members_makes_no_other_key() {
+        let (a, b) = (("a", Json::Unsigned(1)), ("b", Json::Null));
+        let (one, other) = (object(&[a.clone(), b.clone()]), object(&[b, a]));
+        assert_eq!(one.key(), other.key());
+        assert_eq!(Json::Array(vec![one]).key(), Json::Array(vec![other]).key());
     }
 
     /// With a bool's own first byte in place of its type, `{"b": false}` would sort before `{"a": true}`.

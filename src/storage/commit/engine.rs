@@ -120,11 +120,7 @@ impl Engine {
     }
 
     /// As [`apply`](Self::apply), with what [`favour`](Self::favour) gave. It ends when the commit has been applied.
-    pub(crate) fn apply_with(
-        &self,
-        commit: Commit,
-        favour: Option<Favour<'_>>,
-    ) -> Result<u64, StorageError> {
+    pub(crate) fn apply_with(&self, commit: Commit, favour: Option<Favour<'_>>) -> Result<u64, StorageError> {
         self.check_size(&commit)?;
         self.shared.check_writable()?;
         self.shared.with_backend(|backend| self.queue(commit, backend, favour.as_ref()))

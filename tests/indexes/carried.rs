@@ -1,0 +1,114 @@
+//! What an index may be carried over: a rename, and who was stored above it.
+//!
+//! A rename does nothing where its source is absent, on the way down as on the way up. A document that a newer program had stored, and that had something at the former
+//! name, was entered with that by the older program; and when the newer one came back, it took the index for its own.
+
+use pivotdb::{Evolution, Impact, Index, IndexState, Op};
+use serde_json::json;
+
+use crate::support::{Medium, check, fill, index};
+
+fn renamed() -> Evolution {
+    Evolution::new().step("n is called number", [Op::rename("n", "number")])
+}
+
+#[test]
+fn documents_stored_above_a_rename_have_the_index_built_anew() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&renamed());
+    things.insert_with_id("stray", &json!({"n": 7})).unwrap();
+    things.insert_with_id("whole", &json!({"number": 8})).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&Evolution::new());
+    things.create_index(&Index::on("n").named("i")).unwrap();
+    assert_eq!(things.find(json!({"n": 7})).count().unwrap(), 1);
+    let impact = store.impact("thing", &renamed()).unwrap();
+    assert_eq!(impact[0].impact, Impact::Rebuild { step: "n is called number".into() });
+    check(&store);
+    store.close().unwrap();
+    let (store, things) = medium.things(&renamed());
+    assert_eq!(things.find(json!({"number": 7})).count().unwrap(), 0);
+    assert_eq!(things.find(json!({"number": {"$exists": false}})).count().unwrap(), 1);
+    assert_eq!(
+        index(&things, "i").map(|info| (info.generation, info.state)),
+        Some((2, IndexState::Readable))
+    );
+    check(&store);
+    things.update("stray", |stray| stray["number"] = json!(9)).unwrap();
+    assert_eq!(things.index_entries("i").unwrap(), 2);
+    check(&store);
+}
+
+fn twice() -> Evolution {
+    Evolution::new()
+        .step("n is called m", [Op::rename("n", "m")])
+        .step("m is called number", [Op::rename("m", "number")])
+}
+
+/// Between two shapes of an index a document is entered as in the one above.
+#[test]
+fn a_document_between_two_shapes_is_entered_upward() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    fill(&things, 10);
+    things.create_index(&Index::on("n").named("i")).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&twice());
+    assert_eq!(index(&things, "i").map(|info| (info.generation, info.current)), Some((1, true)));
+    let between = things.view::<serde_json::Value>(2).unwrap();
+    between.insert_with_id("stray", &json!({"n": 777})).unwrap();
+    between.insert_with_id("whole", &json!({"m": 778})).unwrap();
+    let found = |number: u32| things.find(json!({"number": number})).count().unwrap();
+    assert_eq!((found(777), found(778), found(3)), (0, 1, 1));
+    assert_eq!(things.find(json!({"number": {"$exists": false}})).count().unwrap(), 1);
+    check(&store);
+    things.overwrite("stray", &json!({"number": 5})).unwrap();
+    assert_eq!(things.index_entries("i").unwrap(), 12);
+    assert_eq!((found(777), found(5)), (0, 2));
+    check(&store);
+    store.close().unwrap();
+    let (store, things) = medium.things(&Evolution::new());
+    things.create_index(&Index::on("n").named("i")).unwrap();
+    assert_eq!(index(&things, "i").map(|info| info.generation), Some(2));
+    check(&store);
+}
+
+/// Away and back is not the same as never away: what was in between stays.
+#[test]
+fn a_rename_that_is_undone_by_another_is_not_nothing() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.insert_with_id("stray", &json!({"m": 5})).unwrap();
+    things.create_index(&Index::on("n").named("i")).unwrap();
+    store.close().unwrap();
+    let there_and_back =
+        Evolution::new().step("away", [Op::rename("n", "m")]).step("back", [Op::rename("m", "n")]);
+    let (store, things) = medium.things(&there_and_back);
+    assert_eq!(*things.require("stray").unwrap(), json!({"n": 5}));
+    assert_eq!(things.find(json!({"n": 5})).count().unwrap(), 1);
+    check(&store);
+}
+
+/// What is said of a deploy before it is what it does.
+#[test]
+fn impact_says_what_the_deploy_does() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    fill(&things, 10);
+    things.create_index(&Index::on("n").named("i")).unwrap();
+    things.create_index(&Index::on("tags").named("t")).unwrap();
+    let whole = store.impact("thing", &renamed()).unwrap();
+    assert!(matches!(whole[0].impact, Impact::Renamed { .. }));
+    assert_eq!(whole[1].impact, Impact::Untouched);
+    things.insert_with_id("without", &json!({"m": 1})).unwrap();
+    let impact = store.impact("thing", &renamed()).unwrap();
+    assert_eq!(impact[0].impact, Impact::Rebuild { step: "n is called number".into() });
+    store.close().unwrap();
+    let (store, things) = medium.things(&renamed());
+    assert_eq!(index(&things, "i").map(|info| info.generation), Some(3));
+    assert_eq!(index(&things, "t").map(|info| info.generation), Some(2));
+    // And of the way back: the former one is there still.
+    let back = store.impact("thing", &Evolution::new()).unwrap();
+    let back: Vec<_> = back.into_iter().map(|impact| (impact.generation, impact.impact)).collect();
+    assert_eq!(back, [(2, Impact::Untouched), (1, Impact::Untouched)]);
+}
