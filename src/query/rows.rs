@@ -177,7 +177,9 @@ impl Rows {
             while let Some(entry) = stream.next()? {
                 match fetched(entry.id, &mut self.look)? {
                     Some(Item::Row(_)) => return Ok(true),
-                    Some(Item::Unreadable(error)) if self.spec.unreadable != Unreadable::Skip => {
+                    Some(Item::Unreadable(Unread { error, .. }))
+                        if self.spec.unreadable != Unreadable::Skip =>
+                    {
                         return Err(error);
                     }
                     _ => {}
