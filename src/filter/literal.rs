@@ -38,9 +38,10 @@ impl Literal {
 
     /// Where `value` stands to this; `None` where they are of different types, between which filters do not compare.
     pub(crate) fn order_of<'t>(&self, value: impl Tree<'t>) -> Result<Option<Ordering>, BodyError> {
-        if order::rank(value.kind()) != order::rank(self.kind()) {
+        let raw = self.raw()?;
+        if order::rank(value.kind()) != order::rank(raw.kind()) {
             return Ok(None);
         }
-        order::compare(value, self.raw()?).map(Some)
+        order::compare(value, raw).map(Some)
     }
 }

@@ -1,10 +1,15 @@
 //! A path, ready to be walked.
 
+use std::sync::Arc;
+
 use crate::value::path::{Path, as_index};
 
-/// A path, and for each of its names the position in a list that it may be.
+/// A path, and for each of its names the position in a list that it may be. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
+pub(crate) struct Route(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     path: Path,
     steps: Box<[Step]>,
 }
@@ -18,19 +23,19 @@ pub(crate) struct Step {
 impl Route {
     pub(crate) fn new(path: Path) -> Self {
         let steps = path.names().map(|name| Step { name: name.into(), index: as_index(name) }).collect();
-        Self { path, steps }
+        Self(Arc::new(Parts { path, steps }))
     }
 
     /// To the value itself.
     pub(crate) fn here() -> Self {
-        Self { path: Path::root(), steps: Box::default() }
+        Self(Arc::new(Parts { path: Path::root(), steps: Box::default() }))
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     pub(crate) fn steps(&self) -> &[Step] {
-        &self.steps
+        &self.0.steps
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -59,6 +59,8 @@ pub(crate) struct Live {
     /// Known to be stored.
     pub(crate) stored: SharedFlags,
     state: AtomicU8,
+    /// The least commit after which the store has been seen to say that it is readable; `u64::MAX`: none yet.
+    readable_since: AtomicU64,
     /// Whether this program wants it to refuse duplicates.
     enforced: AtomicBool,
 }
@@ -69,6 +71,7 @@ impl Live {
             flags: SharedFlags::new(flags),
             stored: SharedFlags::new(flags),
             state: AtomicU8::new(state.number()),
+            readable_since: AtomicU64::new(u64::MAX),
             enforced: AtomicBool::new(true),
         }
     }
@@ -86,6 +89,19 @@ impl Live {
         let building = IndexState::Building.number();
         // If it was something else, that counts.
         let _ = self.state.compare_exchange(building, state.number(), Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Whether the store says at `sequence`, which is published, that it is readable; `false`: that is not known.
+    ///
+    /// A generation that is not readable any more never is again. It is left behind by writes only after its state here has changed, and so
+    /// none of them is in a state of the store that was taken before this looks.
+    pub(crate) fn is_readable_at(&self, sequence: u64) -> bool {
+        self.readable_since.load(Ordering::Acquire) <= sequence && self.state() == IndexState::Readable
+    }
+
+    /// The store says so at `sequence`.
+    pub(crate) fn seen_readable_at(&self, sequence: u64) {
+        self.readable_since.fetch_min(sequence, Ordering::AcqRel);
     }
 
     pub(crate) fn is_enforced(&self) -> bool {

@@ -106,20 +106,38 @@ impl Indexes {
             if !generation.live.state().is_maintained() {
                 continue;
             }
-            // What the state that is read says counts: it may be older than the build.
-            let progress = match status(held, generation.number)? {
-                Some(status) if status.state == IndexState::Readable => Progress::Readable,
-                Some(status) if status.state == IndexState::Building => {
-                    Progress::Building { frontier: status.frontier }
-                }
-                _ => continue,
-            };
+            let Some(progress) = progress(held, &generation)? else { continue };
             let unreadable =
                 out_of_reach || flags.contains(Flags::UNREADABLE) && has_unreadable(held, generation.number)?;
             usable.push(Usable { generation, routes, progress, flags, unreadable });
         }
         Ok(usable)
     }
+}
+
+/// How far a generation has come in the state that is read, which counts: it may be older than the build. `None`: it is of no use.
+fn progress(held: &Held, generation: &Generation) -> Result<Option<Progress>, Error> {
+    let live = &generation.live;
+    // A transaction answers for what it has read of it.
+    let sequence = match held {
+        Held::Snapshot(snapshot) => Some(snapshot.sequence()),
+        Held::Transaction(_) | Held::Moment(..) => None,
+    };
+    if sequence.is_some_and(|sequence| live.is_readable_at(sequence)) {
+        return Ok(Some(Progress::Readable));
+    }
+    Ok(match status(held, generation.number)? {
+        Some(status) if status.state == IndexState::Readable => {
+            if let Some(sequence) = sequence {
+                live.seen_readable_at(sequence);
+            }
+            Some(Progress::Readable)
+        }
+        Some(status) if status.state == IndexState::Building => {
+            Some(Progress::Building { frontier: status.frontier })
+        }
+        _ => None,
+    })
 }
 
 /// Whether there are documents that another program has entered, since it can bring them to the shape, and that this one cannot read.
@@ -218,24 +236,35 @@ pub(crate) struct Entries {
 }
 
 /// An entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) values: Vec<u8>,
+    key: Bytes,
+    /// How many bytes of the key are values.
+    values: usize,
     pub(crate) id: DocumentId,
 }
 
-const FIRST_PAGE: usize = 16;
+impl Entry {
+    pub(crate) fn values(&self) -> &[u8] {
+        self.key.get(index::PREFIX..).and_then(|rest| rest.get(..self.values)).unwrap_or_default()
+    }
+}
+
+/// Entries that are read at once where nobody says how many are wanted.
+const FIRST_PAGE: usize = 64;
 const LARGEST_PAGE: usize = 512;
 const PAGE_BYTES: usize = 1 << 20;
 
 impl Entries {
-    /// Those whose values are from `start` to `end`, and such of others as were cut. `None`: to the last.
+    /// Those whose values are from `start` to `end`, and such of others as were cut. `None`: to the last. `wanted`: of how many it is known that they will
+    /// be asked for, or that no more are.
     pub(crate) fn new(
         held: Held,
         usable: &Usable,
         start: &[u8],
         end: Option<&[u8]>,
         direction: Direction,
+        wanted: Option<usize>,
     ) -> Result<Self, Error> {
         let Span { start, end } = index::entry_span(usable.generation.number, start, end);
         let complete = end <= start;
@@ -246,7 +275,8 @@ impl Entries {
             Progress::Building { frontier } => Some(frontier.clone()),
         };
         let page = Vec::new().into_iter();
-        Ok(Self { walk, rest, direction, page, entries: FIRST_PAGE, complete, frontier })
+        let entries = wanted.unwrap_or(FIRST_PAGE).clamp(1, LARGEST_PAGE);
+        Ok(Self { walk, rest, direction, page, entries, complete, frontier })
     }
 
     /// The next entry. After an error there is none.
@@ -262,13 +292,34 @@ impl Entries {
             };
             self.walk.consumed(&key)?;
             let (_, values, id) = index::parse_entry(&key, &value)?;
+            let values = values.len();
             let passed = match &self.frontier {
                 None => true,
                 Some(frontier) => frontier.as_ref().is_some_and(|frontier| id <= *frontier),
             };
             if passed {
-                return Ok(Some(Entry { values: values.to_vec(), id }));
+                return Ok(Some(Entry { key, values, id }));
             }
+        }
+    }
+
+    /// How many there are from here on. Looks at ids only where some of them do not count.
+    pub(crate) fn count(mut self) -> Result<u64, Error> {
+        let mut count = 0_u64;
+        if self.frontier.is_some() {
+            while self.next()?.is_some() {
+                count = count.saturating_add(1);
+            }
+            return Ok(count);
+        }
+        loop {
+            count = count.saturating_add(self.page.len() as u64);
+            self.page = Vec::new().into_iter();
+            if self.complete {
+                self.walk.ended()?;
+                return Ok(count);
+            }
+            self.turn_page()?;
         }
     }
 
@@ -276,7 +327,7 @@ impl Entries {
         // Until a page has come, there is none after it.
         self.complete = true;
         let page = self.walk.page(&self.rest, PageLimit { entries: self.entries, bytes: PAGE_BYTES })?;
-        self.entries = (self.entries * 4).min(LARGEST_PAGE);
+        self.entries = self.entries.saturating_mul(8).clamp(FIRST_PAGE, LARGEST_PAGE);
         self.complete = page.complete;
         if let Some((last, _)) = page.entries.last() {
             match self.direction {

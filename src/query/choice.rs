@@ -1,5 +1,8 @@
 //! Which index a query uses.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::error::error::Error;
 use crate::index::usable::{Progress, Usable};
 use crate::query::explanation::UsedIndex;
@@ -14,27 +17,54 @@ pub(crate) struct Choice {
     pub(crate) way: Way,
 }
 
+/// Why an index, which has this name, has not been used, or not to the end.
+#[derive(Debug)]
+pub(crate) enum Note {
+    Unreadable(Arc<str>),
+    Empty(Arc<str>),
+    Unrelated(Arc<str>),
+    LessSpecific(Arc<str>),
+    TooMany,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(name) => {
+                write!(f, "index {name:?} lacks documents that cannot be read, which a scan comes upon")
+            }
+            Self::Empty(name) => write!(f, "index {name:?} is being built, and holds no documents yet"),
+            Self::Unrelated(name) => {
+                write!(f, "index {name:?} has nothing to do with the filter and the sort")
+            }
+            Self::LessSpecific(name) => write!(f, "index {name:?} is less specific"),
+            Self::TooMany => {
+                f.write_str("the index leads to more documents than a sort may hold: scanned instead")
+            }
+        }
+    }
+}
+
 /// The best of `usable` for `spec`, if any is good for it; and why others are not.
-pub(crate) fn choose(spec: &Spec, usable: Vec<Usable>) -> Result<(Option<Choice>, Vec<String>), Error> {
+pub(crate) fn choose(spec: &Spec, usable: Vec<Usable>) -> Result<(Option<Choice>, Vec<Note>), Error> {
     let mut best: Option<Choice> = None;
     let mut notes = Vec::new();
     for usable in usable {
-        let name = usable.generation.name.clone();
+        let name = || Arc::clone(&usable.generation.name);
         if usable.unreadable {
-            notes
-                .push(format!("index {name:?} lacks documents that cannot be read, which a scan comes upon"));
+            notes.push(Note::Unreadable(name()));
             continue;
         }
         if usable.progress == (Progress::Building { frontier: None }) {
-            notes.push(format!("index {name:?} is being built, and holds no documents yet"));
+            notes.push(Note::Empty(name()));
             continue;
         }
         match way(&spec.condition, &spec.sort, &candidate(&usable))? {
-            None => notes.push(format!("index {name:?} has nothing to do with the filter and the sort")),
+            None => notes.push(Note::Unrelated(name())),
             Some(way) if best.as_ref().is_none_or(|best| best.way.score < way.score) => {
                 best = Some(Choice { usable, way });
             }
-            Some(_) => notes.push(format!("index {name:?} is less specific")),
+            Some(_) => notes.push(Note::LessSpecific(name())),
         }
     }
     Ok((best, notes))

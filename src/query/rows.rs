@@ -13,7 +13,7 @@ use crate::error::kind::ErrorKind;
 use crate::filter::sort::SortKeys;
 use crate::index::usable::{Progress, Usable};
 use crate::model::id::DocumentId;
-use crate::query::choice::{Choice, choose};
+use crate::query::choice::{Choice, Note, choose};
 use crate::query::explanation::Explanation;
 use crate::query::look::{Look, Looked, Row, Unread};
 use crate::query::source::Source;
@@ -36,7 +36,7 @@ pub(crate) struct Rows {
     look: Look,
     spec: Spec,
     choice: Option<Choice>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
     stage: Stage,
     /// How many rows are still to be passed over, and to be given.
     to_skip: u64,
@@ -62,6 +62,10 @@ enum Stage {
 #[derive(Debug)]
 struct Streaming {
     stream: Stream,
+    /// The values of the entries at the place to go on from, if they are known.
+    sought: Option<Vec<u8>>,
+    /// Whether the stream is known to have come past that place.
+    passed: bool,
     /// The first of the stream that has not been given, and where it stands; without a sort, that is not asked.
     next: Option<(Option<Position>, Item)>,
     ended: bool,
@@ -122,7 +126,7 @@ impl Rows {
             documents_returned: tally.rows,
             paths: paths.zip(tally.paths.iter().copied()).collect(),
             time,
-            notes: self.notes,
+            notes: self.notes.iter().map(Note::to_string).collect(),
         }
     }
 
@@ -135,7 +139,6 @@ impl Rows {
     ///
     /// `all_seen`: whether the handle sees, and can read, whatever is in the index.
     pub(crate) fn count(mut self, all_seen: impl Fn(&Usable) -> Result<bool, Error>) -> Result<u64, Error> {
-        let mut count = 0_u64;
         // Who sorts needs what is in the rows.
         self.look.counts = self.spec.sort.is_empty();
         if let Some(choice) = self.choice.as_ref().filter(|choice| choice.way.covers)
@@ -143,10 +146,8 @@ impl Rows {
             && all_seen(&choice.usable)?
         {
             let held = self.look.source.held.clone();
-            let mut stream = Stream::new(held, choice.usable.clone(), &choice.way, Direction::Forward);
-            while stream.next()?.is_some() {
-                count = count.saturating_add(1);
-            }
+            let (usable, all) = (choice.usable.clone(), Some(usize::MAX));
+            let mut count = Stream::new(held, usable, &choice.way, Direction::Forward, all).count()?;
             if let Some(mut tail) = self.tail()? {
                 while let Some(item) = next_of(&mut tail, &mut self.look)? {
                     match item {
@@ -158,6 +159,7 @@ impl Rows {
             }
             return Ok(count.saturating_sub(self.spec.skip).min(self.spec.limit.unwrap_or(u64::MAX)));
         }
+        let mut count = 0_u64;
         while let Some(row) = self.next() {
             row?;
             count = count.saturating_add(1);
@@ -173,7 +175,8 @@ impl Rows {
             && (self.to_skip, self.to_give > 0) == (0, true)
         {
             let held = self.look.source.held.clone();
-            let mut stream = Stream::new(held, choice.usable.clone(), &choice.way, Direction::Forward);
+            let usable = choice.usable.clone();
+            let mut stream = Stream::new(held, usable, &choice.way, Direction::Forward, Some(1));
             while let Some(entry) = stream.next()? {
                 match fetched(entry.id, &mut self.look)? {
                     Some(Item::Row(_)) => return Ok(true),
@@ -248,8 +251,7 @@ impl Rows {
         let Some(choice) = &self.choice else { return self.begin_scan() };
         let Some(direction) = choice.way.in_order else {
             let Some(ids) = self.ids()? else {
-                self.notes
-                    .push("the index leads to more documents than a sort may hold: scanned instead".into());
+                self.notes.push(Note::TooMany);
                 self.choice = None;
                 return self.begin_scan();
             };
@@ -260,9 +262,12 @@ impl Rows {
                 self.sorted(ids, tail)
             };
         };
-        let mut stream =
-            Stream::new(self.look.source.held.clone(), choice.usable.clone(), &choice.way, direction);
+        let (held, usable) = (self.look.source.held.clone(), choice.usable.clone());
+        // One more, where the first is what the cursor was made of.
+        let wanted = self.spec.wanted().map(|wanted| wanted.saturating_add(self.spec.after.iter().len()));
+        let mut stream = Stream::new(held, usable, &choice.way, direction, wanted);
         let by_id = self.spec.sort.is_empty();
+        let mut sought = None;
         if let (Some(after), Some(fixed)) = (&self.spec.after, &choice.way.fixed) {
             let mut values = fixed.clone();
             match direction {
@@ -271,9 +276,12 @@ impl Rows {
                 Direction::Backward => values.extend(after.values.iter().map(|byte| !byte)),
             }
             stream.seek(&values);
+            sought = Some(values).filter(|_| !by_id);
         }
         let mut streaming = Streaming {
             stream,
+            sought,
+            passed: by_id || self.spec.after.is_none(),
             next: None,
             ended: false,
             tail: Sorter::new(&self.spec).into_sorted(),
@@ -327,7 +335,8 @@ impl Rows {
     fn ids(&mut self) -> Result<Option<Vec<DocumentId>>, Error> {
         let Some(choice) = &self.choice else { return Ok(None) };
         let held = self.look.source.held.clone();
-        let mut stream = Stream::new(held, choice.usable.clone(), &choice.way, Direction::Forward);
+        let (usable, all) = (choice.usable.clone(), Some(usize::MAX));
+        let mut stream = Stream::new(held, usable, &choice.way, Direction::Forward, all);
         let after = self.spec.after.as_ref().filter(|_| self.spec.sort.is_empty()).map(|after| &after.id);
         let (mut ids, mut texts) = (Vec::new(), 0_usize);
         while let Some(entry) = stream.next()? {
@@ -382,7 +391,16 @@ impl Streaming {
             if by_id && spec.after.as_ref().is_some_and(|after| entry.id <= after.id) {
                 continue;
             }
+            if !self.passed
+                && self.sought.as_deref() == Some(entry.values())
+                && spec.after.as_ref().is_some_and(|after| entry.id <= after.id)
+            {
+                continue;
+            }
             let Some(item) = fetched(entry.id, look)? else { continue };
+            if self.passed && self.tail.is_empty() {
+                return Ok(Some(item));
+            }
             let position = match &item {
                 _ if by_id => None,
                 Item::Row(row) => Some(position(row, &spec.sort)?),
@@ -390,6 +408,7 @@ impl Streaming {
             };
             let is_past = |after: &Position| position.as_ref().is_some_and(|position| position <= after);
             if !spec.after.as_ref().is_some_and(is_past) {
+                self.passed = self.passed || position.is_some();
                 self.next = Some((position, item));
             }
         }
@@ -413,6 +432,10 @@ struct Sorted {
 }
 
 impl Sorted {
+    fn is_empty(&self) -> bool {
+        self.nowhere.len() == 0 && self.rows.len() == 0 && self.unreadable.len() == 0
+    }
+
     /// The next that stands before `until`; without that, the next.
     fn next(&mut self, until: Option<&Position>, look: &Look) -> Result<Option<Item>, Error> {
         if let Some(unread) = self.nowhere.next() {
@@ -474,9 +497,7 @@ struct Sorter {
 
 impl Sorter {
     fn new(spec: &Spec) -> Self {
-        let wanted = spec.limit.map(|limit| limit.saturating_add(spec.skip));
-        let wanted = wanted.map(|wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
-        Self { top: Top::new(wanted, spec.sort_limit), nowhere: Vec::new(), unreadable: Vec::new() }
+        Self { top: Top::new(spec.wanted(), spec.sort_limit), nowhere: Vec::new(), unreadable: Vec::new() }
     }
 
     /// Takes one in; whether more are wanted.

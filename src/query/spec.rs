@@ -20,6 +20,14 @@ pub(crate) struct Spec {
     pub(crate) sort_limit: usize,
 }
 
+impl Spec {
+    /// How many rows are given or skipped at most; `None`: all.
+    pub(crate) fn wanted(&self) -> Option<usize> {
+        let wanted = self.limit?.saturating_add(self.skip);
+        Some(usize::try_from(wanted).unwrap_or(usize::MAX))
+    }
+}
+
 /// A place in the order of rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {

@@ -20,6 +20,8 @@ pub(crate) struct Stream {
     /// Those still to come, the next one first.
     ranges: VecDeque<Range>,
     direction: Direction,
+    /// Of how many entries it is known that they will be asked for, or that no more are.
+    wanted: Option<usize>,
     current: Option<Entries>,
     /// Where the current range starts.
     start: Vec<u8>,
@@ -33,7 +35,13 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(held: Held, usable: Usable, way: &Way, direction: Direction) -> Self {
+    pub(crate) fn new(
+        held: Held,
+        usable: Usable,
+        way: &Way,
+        direction: Direction,
+        wanted: Option<usize>,
+    ) -> Self {
         let ranges = way.ranges.iter().cloned();
         let ranges = match direction {
             Direction::Forward => ranges.collect(),
@@ -44,6 +52,7 @@ impl Stream {
             usable,
             ranges,
             direction,
+            wanted,
             current: None,
             start: Vec::new(),
             group: Vec::new(),
@@ -84,6 +93,17 @@ impl Stream {
         }
     }
 
+    /// How many entries there are in a stream that has not been used.
+    pub(crate) fn count(self) -> Result<u64, Error> {
+        let mut count = 0_u64;
+        for (start, end) in self.ranges {
+            let held = self.held.clone();
+            let of = Entries::new(held, &self.usable, &start, end.as_deref(), self.direction, self.wanted)?;
+            count = count.saturating_add(of.count()?);
+        }
+        Ok(count)
+    }
+
     fn next_backward(&mut self) -> Result<Option<Entry>, Error> {
         loop {
             if let Some(large) = &mut self.large {
@@ -103,11 +123,11 @@ impl Stream {
                     None => return Ok(None),
                 },
             };
-            let values = first.values.clone();
+            let values = first.values().to_vec();
             self.group.push(first);
             loop {
                 match self.read()? {
-                    Some(entry) if entry.values == values => self.group.push(entry),
+                    Some(entry) if entry.values() == values => self.group.push(entry),
                     other => {
                         self.next = other;
                         break;
@@ -116,7 +136,7 @@ impl Stream {
                 if self.group.len() >= MAX_GROUP {
                     self.group.clear();
                     let open = |start: &[u8], end: &[u8], direction| {
-                        Entries::new(self.held.clone(), &self.usable, start, Some(end), direction)
+                        Entries::new(self.held.clone(), &self.usable, start, Some(end), direction, None)
                     };
                     self.large = Some(open(&values, &successor(&values), Direction::Forward)?);
                     self.current = Some(open(&self.start, &values, Direction::Backward)?);
@@ -137,8 +157,8 @@ impl Stream {
                 self.current = None;
             }
             let Some((start, end)) = self.ranges.pop_front() else { return Ok(None) };
-            self.current =
-                Some(Entries::new(self.held.clone(), &self.usable, &start, end.as_deref(), self.direction)?);
+            let (held, end, wanted) = (self.held.clone(), end.as_deref(), self.wanted);
+            self.current = Some(Entries::new(held, &self.usable, &start, end, self.direction, wanted)?);
             self.start = start;
         }
     }

@@ -14,7 +14,9 @@ pub(super) fn of_chunk(key: &[u8], number: u32, header: &[u8], part: &[u8]) -> u
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key);
     hasher.update(&[a, b, c, d, ENVELOPE_FORMAT]);
-    hasher.update(header);
+    if !header.is_empty() {
+        hasher.update(header);
+    }
     hasher.update(part);
     hasher.finalize()
 }
