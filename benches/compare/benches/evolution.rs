@@ -8,14 +8,11 @@ use std::hint::black_box;
 use compare::arguments::Scale;
 use compare::chain::Chain;
 use compare::contest::{Contest, timed};
-use compare::data::{CACHE, directory};
 use compare::documents::{LargeOrder, MediumOrder, Sample, User};
 use compare::ids::Ids;
+use compare::stale::Stale;
 use compare::table::Table;
 use criterion::Criterion;
-use pivotdb::{Collection, Durability, Store};
-use serde_json::Value;
-use tempfile::TempDir;
 
 /// Ops in a chain; the aim over a current read; and how much slower the naive way shall be.
 const CHAINS: [(usize, Option<f64>, Option<f64>); 4] =
@@ -36,48 +33,6 @@ fn main() {
     }
 }
 
-/// The same documents three times.
-struct Data<T> {
-    collection: Collection<T>,
-    /// In the old shape, as text.
-    texts: Vec<Vec<u8>>,
-    _directory: TempDir,
-}
-
-impl<T: Sample> Data<T> {
-    /// Documents in the old shape under 0, 1 ..., and in today's under the numbers after them.
-    fn load(chain: &Chain, documents: u64) -> Self {
-        let directory = directory();
-        let builder = Store::builder().durability(Durability::Buffered).cache_capacity(CACHE);
-        let store = builder.open(directory.path().join("store")).expect("a store opens");
-        let evolution = chain.evolution();
-        let untyped: Collection<Value> =
-            store.collection_with("documents", "kind", &evolution).expect("the steps make sense");
-        let old = untyped.view::<Value>(1).expect("there is a schema version 1");
-        let mut texts = Vec::new();
-        let bulk = |collection: &Collection<Value>| collection.bulk().expect("a bulk load begins");
-        let (mut stale, mut current) = (bulk(&old), bulk(&untyped));
-        for id in 0..documents {
-            let sample = serde_json::to_value(T::make(id)).expect("it is JSON");
-            let aged = chain.aged(sample);
-            stale.insert_with_id(id, &aged).expect("a document is inserted");
-            texts.push(serde_json::to_vec(&aged).expect("it is JSON"));
-        }
-        stale.finish().expect("they are written");
-        for id in 0..documents {
-            let document = untyped.require(id).expect("it is there");
-            current.insert_with_id(documents + id, &document).expect("a document is inserted");
-        }
-        current.finish().expect("they are written");
-        let collection = store.collection_with("documents", "kind", &evolution).expect("the same steps");
-        Self { collection, texts, _directory: directory }
-    }
-
-    fn get(&self, id: u64) -> T {
-        self.collection.require(id).expect("it can be read").into_value()
-    }
-}
-
 fn size<T: Sample + std::fmt::Debug + PartialEq>(
     scale: &Scale,
     criterion: &mut Criterion,
@@ -90,7 +45,7 @@ fn size<T: Sample + std::fmt::Debug + PartialEq>(
     let data = OnceCell::new();
     let data = || {
         data.get_or_init(|| {
-            let data = Data::<T>::load(&chain, documents);
+            let data = Stale::<T>::load(&chain, documents);
             for id in [0, documents - 1] {
                 let naive = chain.step_by_step(data.texts[id as usize].clone());
                 let naive: T = serde_json::from_slice(&naive).expect("it is a document");

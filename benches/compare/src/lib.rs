@@ -21,6 +21,7 @@ pub mod pairs;
 pub mod queries;
 pub mod raw;
 pub mod sqlite;
+pub mod stale;
 pub mod stall;
 pub mod table;
 pub mod visits;

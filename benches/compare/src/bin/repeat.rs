@@ -9,16 +9,18 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use compare::arguments::Scale;
+use compare::chain::Chain;
 use compare::data::{Data, Loaded, load_pivotdb, load_raw};
 use compare::documents::{LargeOrder, MediumOrder, Sample, User};
 use compare::ids::Ids;
 use compare::raw::{Raw, Redb, Sled};
+use compare::stale::Stale;
 use compare::visits::{change, change_text};
 use pivotdb::testing::merging::stored;
 use pivotdb::{Collection, Filter, Index, IndexState, field};
 
 const USAGE: &str = "usage: repeat get|iterate|put|overwrite|insert|load|merge|merge-flatten|equality|range|page|scan|get-raw|iterate-raw|\
-     batch-raw|insert-raw|load-raw 150B|750B|5KB TIMES [sled|redb]";
+     batch-raw|insert-raw|load-raw 150B|750B|5KB TIMES [sled|redb], or repeat stale|current 150B|750B|5KB TIMES OPS";
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +31,15 @@ fn main() -> ExitCode {
         _ => return fail(),
     };
     let Ok(times) = times.parse() else { return fail() };
+    if let ("stale" | "current", Ok(ops)) = (workload, backend.parse()) {
+        let stale = workload == "stale";
+        return match size {
+            "150B" => upcast::<User>(stale, times, None, ops),
+            "750B" => upcast::<MediumOrder>(stale, times, Some("customer"), ops),
+            "5KB" => upcast::<LargeOrder>(stale, times, Some("customer"), ops),
+            _ => fail(),
+        };
+    }
     let known = match backend {
         Sled::NAME => sized::<Sled>(workload, size, times),
         Redb::NAME => sized::<Redb>(workload, size, times),
@@ -55,6 +66,20 @@ fn fail() -> ExitCode {
 #[inline(never)]
 fn measured(work: impl FnOnce()) {
     work();
+}
+
+/// Reads documents that are so many ops old, or the same ones as they are today.
+fn upcast<T: Sample>(stale: bool, times: u64, place: Option<&'static str>, ops: usize) -> ExitCode {
+    const DOCUMENTS: u64 = 200;
+    let data = Stale::<T>::load(&Chain::new(place, ops), DOCUMENTS);
+    let mut ids = Ids::below(DOCUMENTS);
+    let first = if stale { 0 } else { DOCUMENTS };
+    measured(|| {
+        for _ in 0..times {
+            black_box(data.get(first + ids.next_id()));
+        }
+    });
+    ExitCode::SUCCESS
 }
 
 fn repeat<T: Sample, R: Raw>(workload: &str, times: u64) -> bool {
