@@ -29,7 +29,7 @@ pub(super) fn find(content: &[u8]) -> Result<Option<&[u8]>, Malformed> {
 }
 
 /// Whether `key` is one of the first `count` keys.
-fn is_among(key: &[u8], content: &[u8], count: usize) -> bool {
+pub(super) fn is_among(key: &[u8], content: &[u8], count: usize) -> bool {
     let mut rest = content;
     (0..count).any(|_| token::take_member(&mut rest).is_some_and(|(earlier, _)| earlier == key))
 }

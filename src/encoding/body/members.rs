@@ -18,19 +18,18 @@ struct Member<'a, V> {
 impl<'a, V> Member<'a, V> {
     #[inline]
     fn new(key: Cow<'a, str>, value: V) -> Self {
-        Self { tag: tag(&key), key, value }
+        Self { tag: tag(key.as_bytes()), key, value }
     }
 }
 
 /// Tells most keys of an object from each other: made of how a key begins, how it ends, and its length.
 #[inline]
-fn tag(key: &str) -> u32 {
-    let bytes = key.as_bytes();
-    let ends = match (bytes.first_chunk(), bytes.last_chunk()) {
+pub(super) fn tag(key: &[u8]) -> u32 {
+    let ends = match (key.first_chunk(), key.last_chunk()) {
         (Some(first), Some(last)) => u32::from_le_bytes(*first).rotate_left(11) ^ u32::from_le_bytes(*last),
-        _ => bytes.iter().fold(0, |tag, byte| tag << 8 | u32::from(*byte)),
+        _ => key.iter().fold(0, |tag, byte| tag << 8 | u32::from(*byte)),
     };
-    ends ^ (bytes.len() as u32).rotate_left(23)
+    ends ^ (key.len() as u32).rotate_left(23)
 }
 
 /// What became of a [`Members::rename`].
@@ -76,7 +75,7 @@ impl<'a, V> Members<'a, V> {
 
     /// Where `key` stands.
     pub(crate) fn position(&self, key: &str) -> Option<usize> {
-        let tag = tag(key);
+        let tag = tag(key.as_bytes());
         self.0.iter().position(|member| member.tag == tag && member.key == key)
     }
 
@@ -93,7 +92,7 @@ impl<'a, V> Members<'a, V> {
 
     /// The value of `key`, to be changed.
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut V> {
-        let tag = tag(key);
+        let tag = tag(key.as_bytes());
         let member = self.0.iter_mut().find(|member| member.tag == tag && member.key == key);
         member.map(|member| &mut member.value)
     }
@@ -132,7 +131,7 @@ impl<'a, V> Members<'a, V> {
             return Renamed::Collides;
         }
         if let Some(member) = self.0.get_mut(position) {
-            member.tag = tag(&to);
+            member.tag = tag(to.as_bytes());
             member.key = to;
         }
         Renamed::Done

@@ -7,9 +7,11 @@
 pub(crate) mod de;
 pub(crate) mod error;
 pub(crate) mod limits;
+pub(crate) mod locate;
 pub(crate) mod members;
 pub(crate) mod node;
 pub(crate) mod noting;
+pub(crate) mod opaque;
 pub(crate) mod raw;
 pub(crate) mod ser;
 pub(crate) mod splice;

@@ -208,6 +208,20 @@ impl Writer {
         Ok(())
     }
 
+    /// Copies a value of which the caller knows that it is no deeper than it may be here.
+    #[inline]
+    pub(crate) fn raw_shallow(&mut self, raw: Raw<'_>) -> Result<(), BodyError> {
+        self.encoded(raw.bytes())
+    }
+
+    /// Copies members of an object, or the key of one, as they are encoded; the caller knows that they fit in here.
+    #[inline]
+    pub(crate) fn encoded(&mut self, members: &[u8]) -> Result<(), BodyError> {
+        self.room(members.len())?;
+        self.buffer.extend_from_slice(members);
+        Ok(())
+    }
+
     /// Begins an array; its elements follow, then [`end`](Self::end).
     #[inline]
     pub(crate) fn begin_array(&mut self) -> Result<Mark, BodyError> {
@@ -248,7 +262,7 @@ impl Writer {
 
     /// Ends the container that was begun last, whose keys the caller knows to be distinct.
     #[inline]
-    pub(super) fn end_distinct(&mut self, mark: Mark) -> Result<(), BodyError> {
+    pub(crate) fn end_distinct(&mut self, mark: Mark) -> Result<(), BodyError> {
         self.depth = self.depth.saturating_sub(1);
         self.set_len(mark.at, self.buffer.len().saturating_sub(mark.at + 1))
     }
