@@ -27,6 +27,7 @@ pub(crate) mod fingerprint;
 mod forgetting;
 #[cfg(test)]
 mod forgotten;
+mod fusing;
 mod json;
 #[cfg(test)]
 mod redefinitions;

@@ -1,10 +1,13 @@
 //! Plans.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use crate::encoding::body::limits::Limits;
 use crate::encoding::body::node::Node;
+use crate::encoding::body::raw::Raw;
 use crate::evolution::access::Failed;
 use crate::evolution::action::Action;
 use crate::evolution::apply::apply;
@@ -13,6 +16,7 @@ use crate::evolution::cross::{cross, cross_function, find_note};
 use crate::evolution::fault::{Fault, StepError};
 use crate::evolution::forgetting::Spared;
 use crate::evolution::function::Function;
+use crate::evolution::fusing::fused::Fused;
 use crate::evolution::notes::{Notes, OpenComplement, StepNotes};
 use crate::evolution::op::Op;
 use crate::evolution::step::Step;
@@ -29,6 +33,16 @@ pub struct Plan {
     crossings: Vec<Crossing>,
     /// Some step is undone and then done again, so that what it drops must be kept meanwhile.
     repeats: bool,
+    /// The crossings, in parts; made when a document is first read by the plan.
+    parts: OnceLock<Arc<[Part]>>,
+}
+
+/// Crossings in a row.
+#[derive(Debug)]
+struct Part {
+    crossings: Range<usize>,
+    /// All of their ops can be carried out together.
+    fused: Option<Fused>,
 }
 
 /// A step to be carried out, all of whose ops are known.
@@ -47,7 +61,7 @@ pub(crate) struct Crossing {
 
 impl Plan {
     pub(crate) fn new(from: Stamp, to: Stamp, crossings: Vec<Crossing>, repeats: bool) -> Self {
-        Self { from, to, crossings, repeats }
+        Self { from, to, crossings, repeats, parts: OnceLock::new() }
     }
 
     /// The stamp of the bodies it takes.
@@ -95,34 +109,38 @@ impl Plan {
         if self.repeats {
             return self.cross(body, &OpenComplement::default(), true, context).map(drop);
         }
-        let mut form = Form { node: body, value: None };
-        for Crossing { step, function, up, .. } in &self.crossings {
-            if *up && function.is_none() {
-                // By far the most common, and nothing but this.
-                let node = form.node().map_err(|fault| StepError::of(step, fault))?;
-                for (position, op) in step.ops.iter().enumerate() {
-                    let action = op.action().ok_or_else(|| StepError::of(step, Fault::Opaque))?;
-                    apply(action, true, node).map_err(|failed| StepError::in_op(step, position, failed))?;
-                }
-                continue;
-            }
-            let ops = |form: &mut Form<'_, 'a>| {
-                in_order(step, *up, |position| {
-                    run_op(step, position, form, |action, node| apply(action, *up, node))
-                })
-            };
-            if *up {
-                ops(&mut form)?;
-            }
-            if let Some(function) = function {
-                let value = form.value().map_err(|fault| StepError::of(step, fault))?;
-                function.run(*up, value, context).map_err(|fault| StepError::of(step, fault))?;
-            }
-            if !*up {
-                ops(&mut form)?;
-            }
+        run(&self.crossings, body, context)
+    }
+
+    /// As [`run`](Self::run), for a document without a complement that is encoded and shall be: many ops are carried out together, which comes to the same. `None`
+    /// where that is not possible or anything fails; [`run`](Self::run) tells why.
+    pub(crate) fn rewrite(
+        &self,
+        body: Raw<'_>,
+        context: &StepContext<'_>,
+        limits: Limits,
+    ) -> Option<Vec<u8>> {
+        let parts = self.parts.get_or_init(|| parts(&self.crossings, self.repeats).into());
+        if parts.iter().all(|part| part.fused.is_none()) {
+            return None;
         }
-        self.finish(form)
+        let mut rewritten = None;
+        for Part { crossings, fused } in &**parts {
+            let body = rewritten.as_deref().map_or(Ok(body), Raw::new).ok()?;
+            let crossings = self.crossings.get(crossings.clone())?;
+            let fused = fused.as_ref().and_then(|fused| fused.run(body, limits, actions(crossings)));
+            rewritten = Some(match fused {
+                Some(body) => body,
+                // If that is all there is, who asked does the same.
+                None if parts.len() == 1 => return None,
+                None => {
+                    let mut node = Node::Raw(body);
+                    run(crossings, &mut node, context).ok()?;
+                    node.to_bytes(limits).ok()?
+                }
+            });
+        }
+        rewritten
     }
 
     /// As [`run`](Self::run), for a document with a complement, to be read.
@@ -195,16 +213,89 @@ impl Plan {
                 spared.clean(&mut complement);
             }
         }
-        self.finish(form)?;
+        finish(&self.crossings, form)?;
         Ok(complement)
     }
+}
 
-    fn finish(&self, mut form: Form<'_, '_>) -> Result<(), StepError> {
-        match (self.crossings.last(), form.node()) {
-            (Some(Crossing { step, .. }), Err(fault)) => Err(StepError::of(step, fault)),
-            _ => Ok(()),
+/// Carries out steps one by one.
+fn run<'a>(
+    crossings: &'a [Crossing],
+    body: &mut Node<'a>,
+    context: &StepContext<'_>,
+) -> Result<(), StepError> {
+    let mut form = Form { node: body, value: None };
+    for Crossing { step, function, up, .. } in crossings {
+        if *up && function.is_none() {
+            // By far the most common, and nothing but this.
+            let node = form.node().map_err(|fault| StepError::of(step, fault))?;
+            for (position, op) in step.ops.iter().enumerate() {
+                let action = op.action().ok_or_else(|| StepError::of(step, Fault::Opaque))?;
+                apply(action, true, node).map_err(|failed| StepError::in_op(step, position, failed))?;
+            }
+            continue;
+        }
+        let ops = |form: &mut Form<'_, 'a>| {
+            in_order(step, *up, |position| {
+                run_op(step, position, form, |action, node| apply(action, *up, node))
+            })
+        };
+        if *up {
+            ops(&mut form)?;
+        }
+        if let Some(function) = function {
+            let value = form.value().map_err(|fault| StepError::of(step, fault))?;
+            function.run(*up, value, context).map_err(|fault| StepError::of(step, fault))?;
+        }
+        if !*up {
+            ops(&mut form)?;
         }
     }
+    finish(crossings, form)
+}
+
+fn finish(crossings: &[Crossing], mut form: Form<'_, '_>) -> Result<(), StepError> {
+    match (crossings.last(), form.node()) {
+        (Some(Crossing { step, .. }), Err(fault)) => Err(StepError::of(step, fault)),
+        _ => Ok(()),
+    }
+}
+
+/// Cut where there are steps whose ops cannot be carried out together with others, or that have a function.
+fn parts(crossings: &[Crossing], repeats: bool) -> Vec<Part> {
+    let fuses = |crossing: &Crossing| {
+        let mut ops = crossing.step.ops.iter();
+        let takes = ops.all(|op| op.action().is_some_and(Fused::takes));
+        !repeats && crossing.up && crossing.function.is_none() && takes
+    };
+    let mut parts = Vec::new();
+    let mut from = 0_usize;
+    for run in crossings.chunk_by(|one, other| fuses(one) == fuses(other)) {
+        let to = from.saturating_add(run.len());
+        if run.first().is_some_and(fuses) {
+            fuse(crossings, from..to, &mut parts);
+        } else {
+            parts.push(Part { crossings: from..to, fused: None });
+        }
+        from = to;
+    }
+    parts
+}
+
+/// Steps whose ops can be carried out together: in one part if they do not name too much, else in several.
+fn fuse(crossings: &[Crossing], range: Range<usize>, parts: &mut Vec<Part>) {
+    let fused = crossings.get(range.clone()).and_then(|crossings| Fused::new(actions(crossings)));
+    if fused.is_some() || range.len() < 2 {
+        parts.push(Part { crossings: range, fused });
+    } else {
+        let middle = range.start.midpoint(range.end);
+        fuse(crossings, range.start..middle, parts);
+        fuse(crossings, middle..range.end, parts);
+    }
+}
+
+fn actions(crossings: &[Crossing]) -> impl DoubleEndedIterator<Item = &Action> + Clone {
+    crossings.iter().flat_map(|crossing| crossing.step.ops.iter().filter_map(Op::action))
 }
 
 fn in_order<E>(step: &Step, up: bool, one: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {

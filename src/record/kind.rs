@@ -1,6 +1,7 @@
 //! A kind as one program sees it.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::catalog::names::CollectionNames;
@@ -65,7 +66,7 @@ pub(crate) struct Kind {
     element_keys: ArrayKeys,
     evolution: Evolution,
     history: RwLock<History>,
-    plans: RwLock<HashMap<(Stamp, Stamp), Arc<Plan>>>,
+    plans: RwLock<HashMap<(Stamp, Stamp), Arc<Plan>, BuildHasherDefault<StampHasher>>>,
     /// The kind as it was at earlier schema versions, once that has been asked for.
     views: Mutex<HashMap<u32, Arc<Self>>>,
     collections: Arc<CollectionNames>,
@@ -237,10 +238,9 @@ impl Kind {
         to: Stamp,
         limits: Limits,
     ) -> Result<Vec<u8>, Error> {
-        let (body, ()) = self.cross(id, from, to, limits, |plan, node, complement, context| {
-            Ok(plan.read(node, complement, context)?)
-        })?;
-        Ok(body)
+        let body = self.read_if(id, from, to, limits, |_| Ok(true))?;
+        // It was wanted.
+        Ok(body.unwrap_or_default())
     }
 
     /// A body brought to another stamp, to be written there; and the complement to write with it, from which the way back restores
@@ -252,8 +252,11 @@ impl Kind {
         to: Stamp,
         limits: Limits,
     ) -> Result<(Vec<u8>, Vec<u8>), Error> {
-        self.cross(id, from, to, limits, |plan, node, complement, context| {
-            Ok(plan.write(node, complement, context)?.to_bytes()?)
+        self.carried(id, from, to, |plan, body, context| {
+            let (mut node, complement) = (Node::Raw(body), OpenComplement::read(from.complement)?);
+            let complement = plan.write(&mut node, &complement, context)?;
+            let complement = complement.to_bytes()?;
+            Ok((encoded(&node, limits)?, complement))
         })
     }
 
@@ -266,28 +269,16 @@ impl Kind {
         limits: Limits,
         wanted: impl FnOnce(Twig<'_>) -> Result<bool, BodyError>,
     ) -> Result<Option<Vec<u8>>, Error> {
-        self.carried(id, from, to, |plan, mut node, complement, context| {
-            plan.read(&mut node, complement, context)?;
+        self.carried(id, from, to, |plan, body, context| {
+            if from.complement.is_empty()
+                && let Some(body) = plan.rewrite(body, context, limits)
+            {
+                let wanted = wanted(Twig::new(&Node::Raw(Raw::new(&body)?)))?;
+                return Ok(wanted.then_some(body));
+            }
+            let (mut node, complement) = (Node::Raw(body), OpenComplement::read(from.complement)?);
+            plan.read(&mut node, &complement, context)?;
             wanted(Twig::new(&node))?.then(|| encoded(&node, limits)).transpose()
-        })
-    }
-
-    fn cross<T>(
-        &self,
-        id: &DocumentId,
-        from: Shaped<'_>,
-        to: Stamp,
-        limits: Limits,
-        run: impl for<'a> FnOnce(
-            &'a Plan,
-            &mut Node<'a>,
-            &OpenComplement<'a>,
-            &StepContext<'_>,
-        ) -> Result<T, Error>,
-    ) -> Result<(Vec<u8>, T), Error> {
-        self.carried(id, from, to, |plan, mut node, complement, context| {
-            let result = run(plan, &mut node, complement, context)?;
-            Ok((encoded(&node, limits)?, result))
         })
     }
 
@@ -296,17 +287,16 @@ impl Kind {
         id: &DocumentId,
         from: Shaped<'_>,
         to: Stamp,
-        carry: impl for<'a> FnOnce(&'a Plan, Node<'a>, &OpenComplement<'a>, &StepContext<'_>) -> Result<T, Error>,
+        carry: impl FnOnce(&Plan, Raw<'_>, &StepContext<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let carried = self.plan(from.stamp, to).map_err(Error::from).and_then(|plan| {
-            let node = Node::Raw(Raw::new(from.body)?);
-            let complement = OpenComplement::read(from.complement)?;
             let collection = from
                 .collection
                 .filter(|_| plan.has_functions())
                 .and_then(|number| self.collections.get(number));
             let context = StepContext::new(&self.name, id);
-            carry(&plan, node, &complement, &context.in_collection(collection.as_deref().unwrap_or_default()))
+            let context = context.in_collection(collection.as_deref().unwrap_or_default());
+            carry(&plan, Raw::new(from.body)?, &context)
         });
         carried.map_err(|error| error.with_id(id).with_document_kind(&self.name).with_stamp(from.stamp))
     }
@@ -322,6 +312,28 @@ impl Kind {
 
     pub(crate) fn with_history<T>(&self, ask: impl FnOnce(&History) -> T) -> T {
         ask(&self.history.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// For stamps, most of which is hashes already.
+#[derive(Debug, Default)]
+struct StampHasher(u64);
+
+impl Hasher for StampHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.write_u64(n.into());
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = (self.0.rotate_left(26) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 
