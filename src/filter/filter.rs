@@ -362,4 +362,44 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn bits_of_integers() {
+        let cases = [
+            (json!({"$bitsAllSet": 5}), json!(7), true),
+            (json!({"$bitsAllSet": 5}), json!(4), false),
+            (json!({"$bitsAllSet": [0, 2]}), json!(5.0), true),
+            (json!({"$bitsAllSet": []}), json!(0), true),
+            (json!({"$bitsAllSet": []}), json!("0"), false),
+            (json!({"$bitsAnySet": []}), json!(1), false),
+            (json!({"$bitsAllClear": 5}), json!(2), true),
+            (json!({"$bitsAllClear": 5}), json!(1), false),
+            (json!({"$bitsAnySet": 5}), json!(4), true),
+            (json!({"$bitsAnyClear": 5}), json!(5), false),
+            (json!({"$bitsAnyClear": 5}), json!(4), true),
+            (json!({"$bitsAllSet": 1}), json!(1.5), false),
+            (json!({"$bitsAllSet": 1}), json!(1e300), false),
+            (json!({"$bitsAllSet": [0, 63, 64, 200, 9_000_000_000_u64]}), json!(-1), true),
+            (json!({"$bitsAllSet": [63]}), json!(u64::MAX), true),
+            (json!({"$bitsAllSet": [64]}), json!(u64::MAX), false),
+            (json!({"$bitsAllSet": [63, 64]}), json!(i64::MIN), true),
+            (json!({"$bitsAnySet": [0]}), json!([2, 3]), true),
+            (json!({"$not": {"$bitsAnySet": [0]}}), json!(null), true),
+        ];
+        for (test, value, so) in cases {
+            let filter = Filter::from(json!({"a": test}));
+            assert_eq!(filter.matches(&json!({"a": value})).unwrap(), so, "{filter} of {value}");
+            let again = Filter::from(filter.to_json().unwrap());
+            assert_eq!(again.to_string(), filter.to_string());
+        }
+        for operand in
+            [json!(-1), json!(1.5), json!("1"), json!([-1]), json!([0.5]), json!([[0]]), json!(null)]
+        {
+            let error = Filter::from(json!({"a": {"$bitsAnySet": operand}})).matches(&json!({})).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.context().detail("operator")),
+                (ErrorKind::InvalidFilter, Some("$bitsAnySet"))
+            );
+        }
+    }
 }
