@@ -66,11 +66,14 @@ pub(crate) struct Kind {
     element_keys: ArrayKeys,
     evolution: Evolution,
     history: RwLock<History>,
-    plans: RwLock<HashMap<(Stamp, Stamp), Arc<Plan>, BuildHasherDefault<StampHasher>>>,
+    plans: RwLock<Plans>,
     /// The kind as it was at earlier schema versions, once that has been asked for.
     views: Mutex<HashMap<u32, Arc<Self>>>,
     collections: Arc<CollectionNames>,
 }
+
+/// By the stamps they lead from and to.
+type Plans = HashMap<(Stamp, Stamp), Arc<Plan>, BuildHasherDefault<StampHasher>>;
 
 impl Kind {
     /// A kind the program has declared.

@@ -250,8 +250,10 @@ fn together_is_one_by_one() {
     );
 }
 
+type Mistake = fn(&mut Vec<Vec<Op>>);
+
 /// What somebody who fuses ops might get wrong.
-const MISTAKES: [(&str, fn(&mut Vec<Vec<Op>>)); 4] = [
+const MISTAKES: [(&str, Mistake); 4] = [
     ("an op is missed", |steps| drop(steps.pop())),
     ("ops change places", |steps| steps.reverse()),
     ("what is in the way is kept", |steps| {

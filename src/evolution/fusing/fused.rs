@@ -15,8 +15,11 @@ use crate::evolution::fusing::trace::{Marks, is_traceable};
 pub(in crate::evolution) struct Fused {
     layout: Layout,
     /// What has been worked out, by shape: in the place that the shape hashes to, or the next free one. What is in place stays.
-    recipes: Box<[OnceLock<(Shape, Option<Recipe>)>]>,
+    recipes: Box<[OnceLock<Known>]>,
 }
+
+/// A shape, and the recipe for it if there can be one.
+type Known = (Shape, Option<Recipe>);
 
 /// For how many shapes recipes are kept. Documents of others are brought along op by op.
 const MAX_SHAPES: usize = 64;
