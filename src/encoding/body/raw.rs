@@ -162,7 +162,15 @@ impl<'a> Raw<'a> {
 
     /// Refuses what has more than `allowed` containers within each other. Looks at each value once, in constant memory but for
     /// one word a level; texts and keys are not checked.
+    #[inline]
     pub(crate) fn check_depth(self, allowed: usize) -> Result<(), BodyError> {
+        match self.0.first() {
+            Some(&(tag::ARRAY | tag::OBJECT)) => self.check_levels(allowed),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_levels(self, allowed: usize) -> Result<(), BodyError> {
         let (content, object) = match self.token() {
             Token::Array(content) => (content, false),
             Token::Object(content) => (content, true),
