@@ -167,8 +167,14 @@ impl Rows {
         Ok(count)
     }
 
-    /// Whether there is any row. What an index leads to in another order is not gathered for that: the first that is meant will do.
+    /// Whether there is any row. What an index leads to in another order is not gathered for that: the first that is meant will do. What cannot be read counts only
+    /// where nothing that can is meant, so that the answer is the same in any order.
     pub(crate) fn any(mut self) -> Result<bool, Error> {
+        let fails = self.spec.unreadable != Unreadable::Skip;
+        if fails {
+            self.spec.unreadable = Unreadable::Yield;
+        }
+        let mut failed = None;
         let choice = self.choice.as_ref().filter(|choice| choice.way.in_order.is_none());
         if let Some(choice) = choice
             && self.spec.after.is_none()
@@ -180,17 +186,19 @@ impl Rows {
             while let Some(entry) = stream.next()? {
                 match fetched(entry.id, &mut self.look)? {
                     Some(Item::Row(_)) => return Ok(true),
-                    Some(Item::Unreadable(Unread { error, .. }))
-                        if self.spec.unreadable != Unreadable::Skip =>
-                    {
-                        return Err(error);
-                    }
+                    Some(Item::Unreadable(Unread { error, .. })) if fails => failed = Some(error),
                     _ => {}
                 }
             }
             self.stage = self.tail()?.map_or(Stage::Ended, Stage::Scanning);
         }
-        Ok(self.next().transpose()?.is_some())
+        while let Some(row) = self.next() {
+            match row {
+                Ok(_) => return Ok(true),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(false), Err)
     }
 
     /// The next row. After an error there is none, unless it is about one document and the spec says that such are yielded.

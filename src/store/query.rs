@@ -203,10 +203,10 @@ impl<T> Query<T> {
         rows.count(all_seen).map_err(|error| self.named(error))
     }
 
-    /// Whether there is any. Stops at the first, whatever the order; of several documents that are meant, and one that cannot be read, either may be met first.
+    /// Whether there is any. Stops at the first that is met, whatever the order.
     ///
     /// # Errors
-    /// As reading the results.
+    /// As reading the results; of a document that cannot be read only where there is no other that is meant.
     pub fn exists(&self) -> Result<bool> {
         let limit = Some(self.asked.limit.map_or(1, |limit| limit.min(1)));
         let mut one = Asked { limit, ..self.asked.clone() };

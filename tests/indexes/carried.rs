@@ -41,8 +41,8 @@ fn documents_stored_above_a_rename_have_the_index_built_anew() {
 
 fn twice() -> Evolution {
     Evolution::new()
-        .step("n is called m", [Op::rename("n", "m")])
-        .step("m is called number", [Op::rename("m", "number")])
+        .step("n is called k", [Op::rename("n", "k")])
+        .step("k is called number", [Op::rename("k", "number")])
 }
 
 /// Between two shapes of an index a document is entered as in the one above.
@@ -57,7 +57,7 @@ fn a_document_between_two_shapes_is_entered_upward() {
     assert_eq!(index(&things, "i").map(|info| (info.generation, info.current)), Some((1, true)));
     let between = things.view::<serde_json::Value>(2).unwrap();
     between.insert_with_id("stray", &json!({"n": 777})).unwrap();
-    between.insert_with_id("whole", &json!({"m": 778})).unwrap();
+    between.insert_with_id("whole", &json!({"k": 778})).unwrap();
     let found = |number: u32| things.find(json!({"number": number})).count().unwrap();
     assert_eq!((found(777), found(778), found(3)), (0, 1, 1));
     assert_eq!(things.find(json!({"number": {"$exists": false}})).count().unwrap(), 1);
