@@ -1,10 +1,12 @@
 //! Building and removing generations, a bounded step at a time.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::encoding::key::document;
 use crate::encoding::key::index::{self, Mark};
+use crate::encoding::key::space::Span;
 use crate::error::error::Error;
 use crate::index::entries_of::{Stored, entries_of};
 use crate::index::flags::Flags;
@@ -15,9 +17,10 @@ use crate::index::upkeep::{put_flags, put_part};
 use crate::model::id::DocumentId;
 use crate::record::view::shaped;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
-use crate::storage::commit::commit::{Class, Commit, Durability};
+use crate::storage::bytes::Bytes;
+use crate::storage::commit::commit::{Class, Commit, Durability, Reads};
 use crate::storage::commit::error::StorageError;
-use crate::storage::commit::transaction::Transaction;
+use crate::storage::commit::snapshot::Snapshot;
 use crate::stored::scan::{Found, Scan};
 use crate::stored::state::{Held, State as _};
 
@@ -56,6 +59,9 @@ pub(crate) fn step(context: Context<'_>, generation: &Arc<Generation>) -> Result
     loop {
         match try_step(context, generation, batch)? {
             Tried::Done(stepped) => return Ok(stepped),
+            // Of fewer documents it is likelier that nobody writes one meanwhile.
+            Tried::Conflict { documents } if documents > 1 => batch = documents / 2,
+            Tried::Conflict { .. } => return Ok(Stepped::Conflict),
             Tried::TooLarge { documents, .. } if documents > 1 => batch = documents / 2,
             Tried::TooLarge { status, error, .. } => return fail(context, generation, status, error),
         }
@@ -65,6 +71,10 @@ pub(crate) fn step(context: Context<'_>, generation: &Arc<Generation>) -> Result
 /// What has come of a step of at most so many documents.
 enum Tried {
     Done(Stepped),
+    /// One of so many documents has been written meanwhile.
+    Conflict {
+        documents: usize,
+    },
     /// A commit may not hold what so many documents need; where the build is.
     TooLarge {
         documents: usize,
@@ -83,15 +93,14 @@ fn fail(
     let failure = Some(error.to_string());
     let since = context.engine.published();
     let status = Status { state: IndexState::Failed, since, failure, ..status };
-    let transaction = Arc::new(context.engine.begin());
-    let held = Held::Transaction(Arc::clone(&transaction));
+    let mut seen = Seen::new(context.engine.snapshot());
     // Somebody may have put an end to it meanwhile.
-    if self::status(&held, generation.number)?.is_none_or(|now| now.state != IndexState::Building) {
+    if seen.status(generation.number)?.is_none_or(|now| now.state != IndexState::Building) {
         return Ok(Stepped::Done);
     }
     let mut commit = Commit::default();
     status.put(&mut commit, generation.number)?;
-    match finish(context, &transaction, commit) {
+    match seen.finish(context, commit) {
         Ok(()) => {}
         Err(StorageError::Conflict | StorageError::CheckFailed { .. }) => return Ok(Stepped::Conflict),
         Err(error) => return Err(error.into()),
@@ -100,21 +109,32 @@ fn fail(
     Ok(Stepped::Done)
 }
 
+/// Takes the next documents in, of those up to the last one that there was when the build began.
+///
+/// What is entered is what every document had in the state that the step has read. That a document had in a state before the commit is what it has in the commit is
+/// answered for by the heads that were read, and by nothing else: a document that was not there when the step looked has been inserted since, so after the generation was
+/// made, by a writer who has entered it and reserved its values himself. For the same reason no document beyond the last one has to be looked at: all that are there
+/// have come since the first step looked. So nobody who inserts disturbs a build, and no build runs after those who append.
 fn try_step(context: Context<'_>, generation: &Arc<Generation>, batch: usize) -> Result<Tried, Error> {
-    let transaction = Arc::new(context.engine.begin());
-    let held = Held::Transaction(Arc::clone(&transaction));
+    let mut seen = Seen::new(context.engine.snapshot());
     let done = || Ok(Tried::Done(Stepped::Done));
-    let Some(status) = status(&held, generation.number)? else { return done() };
+    let Some(status) = seen.status(generation.number)? else { return done() };
     if status.state != IndexState::Building || !generation.live.state().is_maintained() {
         return done();
     }
     let before = status.clone();
     let mut last = None;
-    let mut step = Step { context, generation, held: held.clone(), status, commit: Commit::default() };
+    let mut step = Step { context, generation, seen, status, commit: Commit::default() };
+    if step.status.until.is_none() {
+        step.status.until = last_document(&step.seen.held, generation.collection)?;
+    }
     let from = step.status.frontier.clone();
     let from = from.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    let span = document::id_span(generation.collection, from, Bound::Unbounded)?;
-    let mut scan = Scan::new(held, span, Direction::Forward)?;
+    let span = match &step.status.until {
+        Some(until) => document::id_span(generation.collection, from, Bound::Included(until))?,
+        None => Span { start: Vec::new(), end: Vec::new() },
+    };
+    let mut scan = Scan::new(step.seen.held.clone(), span, Direction::Forward)?;
     let (mut taken, mut bytes) = (0_usize, 0_usize);
     while taken < batch && bytes < BYTES && step.commit.bytes() < BYTES {
         let Some(found) = scan.next().transpose()? else {
@@ -128,12 +148,12 @@ fn try_step(context: Context<'_>, generation: &Arc<Generation>, batch: usize) ->
         step.take(found)?;
         taken += 1;
     }
-    let Step { status, mut commit, .. } = step;
+    let Step { seen, status, mut commit, .. } = step;
     status.put(&mut commit, generation.number)?;
-    match finish(context, &transaction, commit) {
+    match seen.finish(context, commit) {
         Ok(()) => {}
         Err(StorageError::Conflict | StorageError::CheckFailed { .. }) => {
-            return Ok(Tried::Done(Stepped::Conflict));
+            return Ok(Tried::Conflict { documents: taken });
         }
         Err(error @ StorageError::TooLarge { .. }) if taken > 0 => {
             let error = Error::from(error);
@@ -150,18 +170,53 @@ fn try_step(context: Context<'_>, generation: &Arc<Generation>, batch: usize) ->
     done()
 }
 
-fn finish(context: Context<'_>, transaction: &Transaction, changes: Commit) -> Result<(), StorageError> {
-    transaction.stage(changes)?;
-    let mut ended = transaction.end()?;
-    let commit = Commit { class: Class::Neutral, ..std::mem::take(&mut ended.commit) };
-    context.engine.commit(commit, Durability::Buffered)?;
-    Ok(())
+/// The last document of a collection.
+fn last_document(held: &Held, collection: u32) -> Result<Option<DocumentId>, Error> {
+    let span = document::collection_span(collection);
+    let range = KeyRange { start: span.start, end: Some(span.end) };
+    let page = held.page(&range, Direction::Backward, PageLimit { entries: 1, bytes: 1 })?;
+    let last = page.entries.first().map(|(key, _)| document::parse(key));
+    Ok(last.transpose()?.map(|key| key.id))
+}
+
+/// What a step reads, and what it has read: that must still be so when its commit is made.
+struct Seen {
+    held: Held,
+    sequence: u64,
+    keys: BTreeSet<Bytes>,
+}
+
+impl Seen {
+    fn new(snapshot: Snapshot) -> Self {
+        let sequence = snapshot.sequence();
+        Self { held: Held::Snapshot(Arc::new(snapshot)), sequence, keys: BTreeSet::new() }
+    }
+
+    fn status(&mut self, generation: u32) -> Result<Option<Status>, Error> {
+        self.keys.insert(index::state(generation).into());
+        status(&self.held, generation)
+    }
+
+    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.keys.insert(key.into());
+        Ok(self.held.get(key)?)
+    }
+
+    /// Makes the commit, unless something that it rests on has changed.
+    fn finish(self, context: Context<'_>, commit: Commit) -> Result<(), StorageError> {
+        // The snapshot lives until then.
+        let Self { held: _held, sequence, keys } = self;
+        let reads = Reads { sequence, keys, ..Reads::default() };
+        let commit = Commit { class: Class::Neutral, reads: Some(reads), ..commit };
+        context.engine.commit(commit, Durability::Buffered)?;
+        Ok(())
+    }
 }
 
 struct Step<'s> {
     context: Context<'s>,
     generation: &'s Generation,
-    held: Held,
+    seen: Seen,
     status: Status,
     commit: Commit,
 }
@@ -169,6 +224,7 @@ struct Step<'s> {
 impl Step<'_> {
     fn take(&mut self, found: Found) -> Result<(), Error> {
         let Found { id, record, .. } = found;
+        self.seen.keys.insert(document::key(self.generation.collection, &id)?.into());
         let entered = match &record {
             Ok(record) => {
                 let kind = self.context.kinds.kind(record.header.kind)?;
@@ -216,7 +272,7 @@ impl Step<'_> {
         let (key, id) = (index::reservation(self.generation.number, reservation), index::id_bytes(id)?);
         let holder = match self.commit.writes.get(key.as_slice()) {
             Some(written) => written.clone(),
-            None => self.held.get(&key)?,
+            None => self.seen.get(&key)?,
         };
         match holder {
             None => self.commit.put(key, id),

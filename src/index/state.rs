@@ -91,6 +91,9 @@ pub(crate) struct Status {
     pub(crate) since: u64,
     /// The build has come past this document; `None`: past none.
     pub(crate) frontier: Option<DocumentId>,
+    /// The build ends with this document, the last one that there was when it began: those beyond have been entered by who has written them. `None`: it has not
+    /// begun, or there was none.
+    pub(crate) until: Option<DocumentId>,
     /// How many documents the build has come past.
     pub(crate) documents: u64,
     /// How many of them have values that another one holds.
@@ -101,22 +104,25 @@ pub(crate) struct Status {
 
 impl Status {
     pub(crate) fn new(state: IndexState, since: u64) -> Self {
-        Self { state, since, frontier: None, documents: 0, duplicates: 0, failure: None }
+        Self { state, since, frontier: None, until: None, documents: 0, duplicates: 0, failure: None }
     }
 
     /// Puts it into a commit.
     pub(crate) fn put(&self, commit: &mut Commit, generation: u32) -> Result<(), Error> {
-        let frontier = self.frontier.as_ref().map(index::id_bytes).transpose()?;
-        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |id: &DocumentId| {
+            let bytes = index::id_bytes(id)?;
+            Ok::<_, Error>(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        };
         let mut json = json!({
             "state": self.state.text(),
             "since": self.since,
-            "frontier": frontier.map(hex),
+            "frontier": self.frontier.as_ref().map(hex).transpose()?,
             "documents": self.documents,
             "duplicates": self.duplicates,
         });
-        if let (Some(failure), Some(json)) = (&self.failure, json.as_object_mut()) {
-            json.insert("failure".to_owned(), failure.as_str().into());
+        if let Some(json) = json.as_object_mut() {
+            json.extend(self.until.as_ref().map(hex).transpose()?.map(|id| ("until".to_owned(), id.into())));
+            json.extend(self.failure.as_deref().map(|failure| ("failure".to_owned(), failure.into())));
         }
         let key = index::state(generation);
         let sealed = entry::seal(&key, json)?;
@@ -132,19 +138,24 @@ impl Status {
 
     fn of_json(json: &Value) -> Option<Self> {
         let state = json.get("state")?.as_str()?;
+        let id = |json: &Value| {
+            let hex = json.as_str()?;
+            let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok());
+            index::read_id(&bytes.collect::<Option<Vec<_>>>()?).ok()
+        };
         let frontier = match json.get("frontier")? {
             Value::Null => None,
-            hex => {
-                let hex = hex.as_str()?;
-                let bytes =
-                    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok());
-                Some(index::read_id(&bytes.collect::<Option<Vec<_>>>()?).ok()?)
-            }
+            frontier => Some(id(frontier)?),
+        };
+        let until = match json.get("until") {
+            None => None,
+            Some(until) => Some(id(until)?),
         };
         Some(Self {
             state: IndexState::ALL.into_iter().find(|known| known.text() == state)?,
             since: json.get("since")?.as_u64()?,
             frontier,
+            until,
             documents: json.get("documents")?.as_u64()?,
             duplicates: json.get("duplicates")?.as_u64()?,
             failure: json.get("failure").and_then(Value::as_str).map(str::to_owned),
@@ -166,7 +177,9 @@ mod tests {
             IndexState::ALL.into_iter().zip([None, Some(7.into()), Some("a\0".into())].into_iter().cycle())
         {
             let failure = frontier.as_ref().map(|id| format!("{id}"));
-            let status = Status { frontier, documents: 3, duplicates: 1, failure, ..Status::new(state, 9) };
+            let until = frontier.clone();
+            let status =
+                Status { frontier, until, documents: 3, duplicates: 1, failure, ..Status::new(state, 9) };
             let mut commit = Commit::default();
             status.put(&mut commit, 5).unwrap();
             let value = commit.writes.values().next().unwrap().clone().unwrap();

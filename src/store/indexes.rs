@@ -60,7 +60,7 @@ pub struct IndexInfo {
     pub state: IndexState,
     /// The last commit when it got there.
     pub since: u64,
-    /// How many documents the build has come past,
+    /// How many documents the build has come past. It need not come past those that have been inserted since it began,
     pub documents: u64,
     /// of so many that the collection has.
     pub of_documents: u64,

@@ -1,14 +1,15 @@
 //! Building: resumable, cancellable, in the background.
 
 use std::ops::ControlFlow;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pivotdb::{ErrorKind, Evolution, Index, IndexState, Op, Store, Throttle};
 use serde_json::{Value, json};
 
-use crate::support::{Medium, check, fill, index, state, things};
+use crate::support::{Medium, Watched, check, fill, index, state, things};
 
 #[test]
 fn a_small_collection_is_indexed_at_once() {
@@ -270,4 +271,73 @@ fn a_build_goes_on_in_a_program_that_declares_its_steps_after_it_has_opened_the_
         thread::sleep(Duration::from_millis(5));
     }
     store.close().unwrap();
+}
+
+/// The story: the last step read that there is nothing behind the last document, and was refused for as long as somebody appended any; and what had been appended
+/// meanwhile was entered once more.
+#[test]
+fn a_build_ends_among_documents_that_are_appended() {
+    const STEPS: usize = 200;
+    for unique in [false, true] {
+        let medium = Arc::new(Watched::default());
+        let store = Store::builder().background(false).open_backend(medium.clone()).unwrap();
+        let things = store.documents("things").unwrap();
+        let all = (0..1000_u64).map(|n| n * 2);
+        all.for_each(|n| things.insert_with_id(n, &json!({"n": n})).unwrap());
+        let index = if unique { Index::unique("n") } else { Index::on("n") };
+        things.create_index(&index).unwrap();
+        // In the middle of every step: more documents than a step takes, and one of about every part that a step takes.
+        let (mut next, mut between) = (10_000, 1);
+        let appender = things.clone();
+        *medium.meanwhile.lock().unwrap() = Some(Box::new(move || {
+            let parts = (0..15).map(|part| part * 128 + between % 128);
+            for n in (next..next + 100).chain(parts.filter(|_| between < 40)) {
+                appender.insert_with_id(n, &json!({"n": n})).unwrap();
+            }
+            next += 100;
+            between += 2;
+        }));
+        let mut steps = 0;
+        while store.step().unwrap().is_some() {
+            steps += 1;
+            assert!(steps < STEPS, "the build does not end");
+        }
+        *medium.meanwhile.lock().unwrap() = None;
+        assert_eq!(state(&things, "n"), Some(IndexState::Readable));
+        assert_eq!(things.index_entries("n").unwrap(), things.count().unwrap());
+        check(&store);
+    }
+}
+
+/// With ids as `insert` makes them, which are larger than those that there are.
+#[test]
+fn a_build_ends_among_threads_that_append() {
+    let store = Store::builder().background(false).memory().unwrap();
+    let things = store.documents("things").unwrap();
+    let n = AtomicU64::new(0);
+    let insert = || things.insert(&json!({"n": n.fetch_add(1, Ordering::Relaxed)})).unwrap();
+    (0..1000).for_each(|_| drop(insert()));
+    things.create_index(&Index::unique("n")).unwrap();
+    let (ended, begun) = (AtomicBool::new(false), Barrier::new(5));
+    let steps = thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                begun.wait();
+                while !ended.load(Ordering::Relaxed) {
+                    insert();
+                }
+            });
+        }
+        begun.wait();
+        let mut steps = 0;
+        while steps < 1000 && store.step().unwrap().is_some() {
+            steps += 1;
+        }
+        ended.store(true, Ordering::Relaxed);
+        steps
+    });
+    assert_eq!(state(&things, "n"), Some(IndexState::Readable), "after {steps} steps");
+    assert!(steps <= 100, "{steps}");
+    assert_eq!(things.index_entries("n").unwrap(), things.count().unwrap());
+    check(&store);
 }

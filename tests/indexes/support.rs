@@ -1,8 +1,11 @@
 //! Programs that come and go on one medium.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex};
 
-use pivotdb::backend::{Backend as _, Batch, Bytes, Direction, KeyRange, MemoryBackend, PageLimit};
+use pivotdb::backend::{
+    Backend, BackendError, Batch, Bytes, Direction, KeyRange, MemoryBackend, Page, PageLimit,
+};
 use pivotdb::{Collection, Evolution, IndexInfo, IndexState, Store, Verify};
 use serde_json::{Value, json};
 
@@ -77,4 +80,46 @@ pub(crate) fn states(things: &Collection<Value>) -> Vec<(String, IndexState)> {
 pub(crate) fn check(store: &Store) {
     let verified = Verify::new(store).run().unwrap();
     assert!(verified.is_sound(), "{:?}", verified.findings);
+}
+
+/// A medium that does something whenever documents are paged through.
+#[derive(Default)]
+pub(crate) struct Watched {
+    medium: MemoryBackend,
+    /// Not called while it runs.
+    pub(crate) meanwhile: Mutex<Option<Box<dyn FnMut() + Send>>>,
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").finish_non_exhaustive()
+    }
+}
+
+impl Backend for Watched {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        self.medium.get(key)
+    }
+
+    fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError> {
+        let page = self.medium.page(range, direction, limit);
+        let meanwhile = range.start.starts_with(&[1, 0x10]).then(|| self.meanwhile.lock().unwrap().take());
+        if let Some(mut meanwhile) = meanwhile.flatten() {
+            meanwhile();
+            self.meanwhile.lock().unwrap().get_or_insert(meanwhile);
+        }
+        page
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), BackendError> {
+        self.medium.apply(batch)
+    }
+
+    fn flush(&self) -> Result<(), BackendError> {
+        self.medium.flush()
+    }
+
+    fn sync(&self) -> Result<(), BackendError> {
+        self.medium.sync()
+    }
 }
