@@ -255,10 +255,8 @@ impl Step<'_> {
                 self.commit.put(index::mark(number, Mark::Unreadable, &id)?, Vec::new());
             }
         }
-        self.generation.live.flags.set(flags);
-        if !self.generation.live.stored.get().contains(flags) {
-            put_flags(&mut self.commit, number, flags);
-        }
+        let held = &self.seen.held;
+        put_flags(&mut self.commit, self.generation, flags, |key| Ok(held.committed(key)?))?;
         self.status.documents = self.status.documents.saturating_add(1);
         self.status.frontier = Some(id);
         Ok(())

@@ -37,6 +37,14 @@ impl Source<'_> {
         }
     }
 
+    /// What has been committed at `key`. What is made of it must hold whatever becomes of the key.
+    pub(crate) fn committed(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        Ok(match self {
+            Self::Live(engine, _) => engine.read(key)?.value,
+            Self::Held(held) => held.committed(key)?,
+        })
+    }
+
     /// What `take` makes of all entries of a span. Only for keys that no commit changes without changing the document they are about, or
     /// that this program would make the same.
     pub(crate) fn all<T>(

@@ -17,6 +17,7 @@ use crate::index::generation::Generation;
 use crate::index::source::Source;
 use crate::index::state::IndexState;
 use crate::model::id::DocumentId;
+use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::Commit;
 
 /// A write of a document: what was there, and what will be.
@@ -100,7 +101,8 @@ impl Upkeep<'_, '_> {
         if new.unreadable.is_some() {
             flags.insert(Flags::UNREADABLE);
         }
-        self.flag(flags);
+        let source = self.source;
+        put_flags(self.commit, self.generation, flags, |key| source.committed(key))?;
         let mut gone: BTreeSet<Part> = old.extracted.parts.into_iter().collect();
         if old.by_function {
             gone.extend(self.reverse_records()?);
@@ -133,14 +135,6 @@ impl Upkeep<'_, '_> {
     fn is_relied_on(&self, stored: Stored<'_>) -> bool {
         let shape = stored.kind.shape_of(stored.shaped.stamp);
         self.generation.shape(stored.kind.number(), shape).is_some()
-    }
-
-    fn flag(&mut self, flags: Flags) {
-        let live = &self.generation.live;
-        live.flags.set(flags);
-        if !live.stored.get().contains(flags) {
-            put_flags(self.commit, self.generation.number, flags);
-        }
     }
 
     /// What the document has, by its reverse records.
@@ -249,9 +243,25 @@ pub(crate) fn put_part(
     Ok(())
 }
 
-/// Puts the marks of flags into a commit.
-pub(crate) fn put_flags(commit: &mut Commit, generation: u32, flags: Flags) {
-    for mark in flags.marks() {
-        commit.put(index::flag(generation, mark), Vec::new());
+/// A commit puts something there that is said by `flags`: notes that, and puts the marks of those flags into it that are not known to be stored.
+///
+/// A flag is known to be stored once it has been seen among what is committed, and not when a commit is made that puts it, which may come to nothing. It is never
+/// taken back, so that whatever is committed from then on is committed after it.
+pub(crate) fn put_flags(
+    commit: &mut Commit,
+    generation: &Generation,
+    flags: Flags,
+    committed: impl Fn(&[u8]) -> Result<Option<Bytes>, Error>,
+) -> Result<(), Error> {
+    let live = &generation.live;
+    live.flags.set(flags);
+    for mark in flags.without(live.stored.get()).marks() {
+        let key = index::flag(generation.number, mark);
+        if committed(&key)?.is_some() {
+            live.stored.set(Flags::of_mark(mark));
+        } else {
+            commit.put(key, Vec::new());
+        }
     }
+    Ok(())
 }

@@ -57,6 +57,14 @@ impl Held {
         !matches!(self, Self::Snapshot(_))
     }
 
+    /// What has been committed at `key`, for what nothing rests on that a transaction would have to answer for.
+    pub(crate) fn committed(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.get(key),
+            Self::Transaction(transaction) | Self::Moment(transaction, _) => transaction.began_with(key),
+        }
+    }
+
     /// The last commit it sees.
     pub(crate) fn sequence(&self) -> Result<u64, StorageError> {
         match self {

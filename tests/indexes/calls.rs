@@ -1,10 +1,12 @@
 //! Declaring, listing, dropping.
 
+use std::sync::Arc;
+
 use pivotdb::{ErrorKind, Evolution, Impact, Index, IndexState, Op, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::support::{Medium, check, fill, index, state, states, things};
+use crate::support::{Medium, Watched, check, fill, index, state, states, things};
 
 #[test]
 fn declaring_twice_is_declaring_once() {
@@ -209,4 +211,52 @@ fn indexes_survive_on_disk() {
     store.run().unwrap();
     assert_eq!(things.index_entries("tags").unwrap(), 1400);
     check(&store);
+}
+
+/// The story: what is known of all documents together was written anew with every document that has a list or lacks a path, for the life of the process.
+#[test]
+fn a_write_that_changes_nothing_of_an_index_writes_nothing_to_it() {
+    let medium = Arc::new(Watched::default());
+    let store = Store::builder().background(false).open_backend(medium.clone()).unwrap();
+    let things = store.documents("things").unwrap();
+    things.create_index(&Index::on("tags")).unwrap();
+    things.create_index(&Index::unique("n").and("m").named("both")).unwrap();
+    let thing = |n: u64| json!({"n": n, "tags": [1, 2], "more": 0});
+    // Refused, so that nothing of it is stored.
+    things.insert_with_id(0, &json!({"n": 0, "m": 0})).unwrap();
+    things.insert_with_id(1, &json!({"n": [0, 1], "m": 0, "tags": [1]})).unwrap_err();
+    let abandoned = store.begin().unwrap();
+    abandoned.on(&things).insert_with_id(1, &thing(1)).unwrap();
+    abandoned.rollback();
+    for n in 1..4 {
+        things.insert_with_id(n, &thing(n)).unwrap();
+    }
+    medium.index_keys();
+    things.update(1, |one| one["more"] = json!(1)).unwrap();
+    assert_eq!(medium.index_keys(), 0, "an update");
+    store.transaction(|tx| tx.on(&things).update(2, |two| two["more"] = json!(1)).map(drop)).unwrap();
+    assert_eq!(medium.index_keys(), 0, "a transaction");
+    things.insert_with_id(4, &thing(4)).unwrap();
+    assert_eq!(medium.index_keys(), 4, "entries, and a reservation");
+    let mut bulk = things.bulk().unwrap();
+    bulk.insert_with_id(5, &thing(5)).unwrap();
+    bulk.finish().unwrap();
+    assert_eq!(medium.index_keys(), 4, "a bulk");
+    check(&store);
+    drop((things, abandoned));
+    store.close().unwrap();
+    // What is known is stored.
+    let store = Store::builder().background(false).open_backend(medium.clone()).unwrap();
+    check(&store);
+    let things = store.documents("things").unwrap();
+    medium.index_keys();
+    things.update(5, |five| five["more"] = json!(1)).unwrap();
+    assert_eq!(medium.index_keys(), 0);
+    let others = store.documents("others").unwrap();
+    fill(&others, 600);
+    others.create_index(&Index::on("tags").and("m")).unwrap();
+    (0..2).for_each(|_| drop(store.step().unwrap().unwrap()));
+    medium.index_keys();
+    store.step().unwrap().unwrap();
+    assert_eq!(medium.index_keys(), 64 * 2 + 1, "a step of a build: entries, and the state");
 }

@@ -1,6 +1,7 @@
 //! Programs that come and go on one medium.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pivotdb::backend::{
@@ -82,12 +83,20 @@ pub(crate) fn check(store: &Store) {
     assert!(verified.is_sound(), "{:?}", verified.findings);
 }
 
-/// A medium that does something whenever documents are paged through.
+/// A medium that does something whenever documents are paged through, and counts the keys of indexes that are written.
 #[derive(Default)]
 pub(crate) struct Watched {
     medium: MemoryBackend,
     /// Not called while it runs.
     pub(crate) meanwhile: Mutex<Option<Box<dyn FnMut() + Send>>>,
+    index_keys: AtomicUsize,
+}
+
+impl Watched {
+    /// How many keys of indexes have been written since this was asked last.
+    pub(crate) fn index_keys(&self) -> usize {
+        self.index_keys.swap(0, Ordering::SeqCst)
+    }
 }
 
 impl fmt::Debug for Watched {
@@ -112,6 +121,8 @@ impl Backend for Watched {
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), BackendError> {
+        let of_index = |key: &&Bytes| matches!(key.get(1), Some(0x20..=0x24));
+        self.index_keys.fetch_add(batch.writes.keys().filter(of_index).count(), Ordering::SeqCst);
         self.medium.apply(batch)
     }
 

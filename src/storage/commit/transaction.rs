@@ -83,6 +83,11 @@ impl Transaction {
         })
     }
 
+    /// What `key` held when the transaction began, for what the commit does not rest on.
+    pub(crate) fn began_with(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        self.with(|state| state.snapshot.get(key))
+    }
+
     /// As [`get`](Self::get), when the transaction had written `own` and no more.
     pub(crate) fn get_as_of(&self, own: &Own, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
         self.with(|state| state.get(own, key, self.limit))
