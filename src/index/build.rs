@@ -8,7 +8,8 @@ use crate::encoding::key::document;
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::Span;
 use crate::error::error::Error;
-use crate::index::entries_of::{Stored, entries_of};
+use crate::error::kind::ErrorKind;
+use crate::index::entries_of::{Entered, Stored, entries_of};
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
 use crate::index::indexes::{Context, Indexes, spans, status};
@@ -21,6 +22,8 @@ use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Class, Commit, Durability, Reads};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::snapshot::Snapshot;
+use crate::stored::read;
+use crate::stored::record::Record;
 use crate::stored::scan::{Found, Scan};
 use crate::stored::state::{Held, State as _};
 
@@ -28,8 +31,8 @@ use crate::stored::state::{Held, State as _};
 const BYTES: usize = 128 << 10;
 /// Keys that a step of a removal takes.
 const KEYS: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
-/// The most documents with values of others that are listed.
-const DUPLICATES: u64 = 1_000;
+/// Marks that a step looks at.
+const MARKS: PageLimit = PageLimit { entries: 256, bytes: 1 << 20 };
 
 /// What a step has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,8 +126,14 @@ fn try_step(context: Context<'_>, generation: &Arc<Generation>, batch: usize) ->
         return done();
     }
     let before = status.clone();
-    let mut last = None;
-    let mut step = Step { context, generation, seen, status, commit: Commit::default() };
+    let mut step = Step {
+        context,
+        generation,
+        seen,
+        status,
+        commit: Commit::default(),
+        taken: Taken { batch, ..Taken::default() },
+    };
     if step.status.until.is_none() {
         step.status.until = last_document(&step.seen.held, generation.collection)?;
     }
@@ -135,20 +144,14 @@ fn try_step(context: Context<'_>, generation: &Arc<Generation>, batch: usize) ->
         None => Span { start: Vec::new(), end: Vec::new() },
     };
     let mut scan = Scan::new(step.seen.held.clone(), span, Direction::Forward)?;
-    let (mut taken, mut bytes) = (0_usize, 0_usize);
-    while taken < batch && bytes < BYTES && step.commit.bytes() < BYTES {
+    while !step.is_full() {
         let Some(found) = scan.next().transpose()? else {
-            let failed = step.status.duplicates > 0;
-            step.status.state = if failed { IndexState::Failed } else { IndexState::Readable };
-            step.status.since = context.engine.published();
+            step.end()?;
             break;
         };
-        bytes = bytes.saturating_add(found.record.as_ref().map_or(0, |record| record.body().len()));
-        last = Some(found.id.clone());
         step.take(found)?;
-        taken += 1;
     }
-    let Step { seen, status, mut commit, .. } = step;
+    let Step { seen, status, mut commit, taken: Taken { documents: taken, last, .. }, .. } = step;
     status.put(&mut commit, generation.number)?;
     match seen.finish(context, commit) {
         Ok(()) => {}
@@ -219,35 +222,52 @@ struct Step<'s> {
     seen: Seen,
     status: Status,
     commit: Commit,
+    taken: Taken,
+}
+
+/// What a step has looked at.
+#[derive(Default)]
+struct Taken {
+    batch: usize,
+    documents: usize,
+    /// Of their bodies.
+    bytes: usize,
+    last: Option<DocumentId>,
 }
 
 impl Step<'_> {
+    fn is_full(&self) -> bool {
+        let Taken { batch, documents, bytes, .. } = self.taken;
+        documents >= batch || bytes >= BYTES || self.commit.bytes() >= BYTES
+    }
+
+    /// What the generation has of a document; `None` where it is damaged.
+    fn entered(&mut self, id: &DocumentId, record: Option<&Record>) -> Result<Option<Entered>, Error> {
+        self.taken.documents += 1;
+        self.taken.last = Some(id.clone());
+        // Whatever is wrong with it is in the place of its entries, and told by who reads it.
+        let Some(record) = record else { return Ok(None) };
+        self.taken.bytes = self.taken.bytes.saturating_add(record.body().len());
+        let kind = self.context.kinds.kind(record.header.kind)?;
+        let stored = Stored { number: record.header.kind, kind: &kind, shaped: shaped(record) };
+        entries_of(self.generation, id, stored, self.context.limits).map(Some)
+    }
+
     fn take(&mut self, found: Found) -> Result<(), Error> {
         let Found { id, record, .. } = found;
         self.seen.keys.insert(document::key(self.generation.collection, &id)?.into());
-        let entered = match &record {
-            Ok(record) => {
-                let kind = self.context.kinds.kind(record.header.kind)?;
-                let stored = Stored { number: record.header.kind, kind: &kind, shaped: shaped(record) };
-                Some(entries_of(self.generation, &id, stored, self.context.limits)?)
-            }
-            Err(_) => None,
-        };
+        let entered = self.entered(&id, record.as_ref().ok())?;
         let number = self.generation.number;
         let mut flags = Flags::default();
         match entered {
             Some(entered) if entered.unreadable.is_none() => {
                 flags.insert(entered.extracted.flags);
-                let mut unique = true;
                 for part in &entered.extracted.parts {
                     put_part(&mut self.commit, number, &id, part, entered.by_function)?;
-                    unique &= self.reserve(&id, &part.reservation)?;
                 }
-                if !unique {
+                if !self.reserve(&id, &entered)? {
                     self.status.duplicates = self.status.duplicates.saturating_add(1);
-                    if self.status.duplicates <= DUPLICATES {
-                        self.commit.put(index::mark(number, Mark::Duplicate, &id)?, Vec::new());
-                    }
+                    self.commit.put(index::mark(number, Mark::Duplicate, &id)?, Vec::new());
                 }
             }
             _ => {
@@ -262,8 +282,76 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// All documents have been taken in: looks at those that were in the way when they were, as many as the step may, and at what has become of them.
+    fn end(&mut self) -> Result<(), Error> {
+        // Those of this step are not among what it has read: the next one looks.
+        let of_document = |key: &Bytes| {
+            let mark = index::parse_mark(key).map(|(_, mark, _)| mark);
+            matches!(mark, Ok(Mark::Duplicate | Mark::Unreadable))
+        };
+        if self.generation.definition.unique && self.commit.writes.keys().any(of_document) {
+            return Ok(());
+        }
+        self.status.state = match self.settle()? {
+            None => return Ok(()),
+            Some(false) => IndexState::Failed,
+            Some(true) => {
+                self.status.duplicates = 0;
+                IndexState::Readable
+            }
+        };
+        self.status.since = self.context.engine.published();
+        Ok(())
+    }
+
+    /// Gives documents that had values of others the values that are nobody's any more. Whether none is left that has such values; `None`: there are more to look at.
+    fn settle(&mut self) -> Result<Option<bool>, Error> {
+        if self.status.duplicates == 0 {
+            return Ok(Some(true));
+        }
+        let span = index::mark_span(self.generation.number, Mark::Duplicate);
+        let range = KeyRange { start: span.start, end: Some(span.end) };
+        let page = self.seen.held.page(&range, Direction::Forward, MARKS)?;
+        for (mark, _) in page.entries {
+            if self.is_full() {
+                return Ok(None);
+            }
+            let Some(id) = index::parse_mark(&mark)?.2 else { continue };
+            self.seen.keys.insert(mark.clone());
+            let entered = self.entered_now(&id)?;
+            if !entered.map_or(Ok(false), |entered| self.reserve(&id, &entered))? {
+                return Ok(Some(false));
+            }
+            self.commit.remove(mark);
+            self.status.duplicates = self.status.duplicates.saturating_sub(1);
+        }
+        Ok(page.complete.then_some(true))
+    }
+
+    /// What the generation has of the document that has this id now: nothing of none; `None` where it is damaged.
+    fn entered_now(&mut self, id: &DocumentId) -> Result<Option<Entered>, Error> {
+        let key = document::key(self.generation.collection, id)?;
+        let record = read::at(&self.seen.held, &key);
+        self.seen.keys.insert(key.into());
+        match record {
+            Ok(Some(record)) => self.entered(id, Some(&record)),
+            Ok(None) => Ok(Some(Entered::default())),
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes what values of the document are nobody's; whether all are the document's now.
+    fn reserve(&mut self, id: &DocumentId, entered: &Entered) -> Result<bool, Error> {
+        let mut all = true;
+        for part in &entered.extracted.parts {
+            all &= self.reserve_value(id, &part.reservation)?;
+        }
+        Ok(all)
+    }
+
     /// Whether the value is the document's now.
-    fn reserve(&mut self, id: &DocumentId, reservation: &[u8]) -> Result<bool, Error> {
+    fn reserve_value(&mut self, id: &DocumentId, reservation: &[u8]) -> Result<bool, Error> {
         if !self.generation.definition.unique {
             return Ok(true);
         }

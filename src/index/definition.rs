@@ -23,7 +23,8 @@ pub(crate) const MAX_COMPONENTS: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum WhileBuilding {
     /// They are made, if no other document is known to have the value: none that was written since the build began, or that it has
-    /// come past. If the build then meets an old document with the same value, the index has [failed](crate::IndexState::Failed), and lists both.
+    /// come past. If the build then meets an old document with the same value, and it still has it when the build ends, the index has [failed](crate::IndexState::Failed), and lists
+    /// the old document. Whose the value is, a query by it tells.
     #[default]
     Unenforced,
     /// They are refused with `IndexBuilding`. Writes that leave the values alone, and deletes, are made.

@@ -87,16 +87,13 @@ impl Upkeep<'_, '_> {
         {
             return Ok(Kept::Beyond(number));
         }
-        if let Some(error) = &new.unreadable
-            && error.kind() == ErrorKind::NotIndexable
-            && relied_on
-            && self.generation.live.is_enforced()
-        {
-            return match new.unreadable {
-                Some(error) => Err(error),
-                None => Ok(Kept::Up),
-            };
-        }
+        let live = &self.generation.live;
+        let new = match new.unreadable {
+            Some(error) if error.kind() == ErrorKind::NotIndexable && relied_on && live.is_enforced() => {
+                return Err(error);
+            }
+            unreadable => Entered { unreadable, ..new },
+        };
         let mut flags = new.extracted.flags;
         if new.unreadable.is_some() {
             flags.insert(Flags::UNREADABLE);
@@ -175,16 +172,24 @@ impl Upkeep<'_, '_> {
                 self.commit.remove(key);
             }
         }
-        for reservation in wanted.difference(&held) {
+        // Once it is readable, what it has been made of is held by who has it. Before, it may be another's, or nobody's any more.
+        let settled = state == IndexState::Readable;
+        let mut all = true;
+        for reservation in wanted.iter().filter(|_| held != wanted) {
+            let had = held.contains(reservation);
+            if settled && had {
+                continue;
+            }
             let key = index::reservation(*number, reservation);
             match self.source.get(self.commit, &key)? {
                 None => self.commit.put(key, id.as_slice()),
                 Some(holder) if *holder == *id => {}
+                Some(_) if had => all = false,
                 Some(_) if !enforced => return Ok(false),
                 Some(holder) => return Err(self.violation(&index::read_id(&holder)?)),
             }
         }
-        if state != IndexState::Readable && held != wanted {
+        if !settled && held != wanted && all {
             self.commit.remove(index::mark(*number, Mark::Duplicate, self.write.id)?);
         }
         Ok(true)

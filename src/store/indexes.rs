@@ -31,8 +31,10 @@ use crate::stored::entries::Entries;
 use crate::stored::state::Held;
 use crate::value::path::Path;
 
-/// The most duplicates that are listed.
+/// The most documents that are listed of a sort.
 const LISTED: usize = 100;
+/// The most of them that are counted.
+const COUNTED: u64 = 1_000;
 
 /// An index of a collection; see [`Collection::indexes`].
 #[non_exhaustive]
@@ -64,9 +66,10 @@ pub struct IndexInfo {
     pub documents: u64,
     /// of so many that the collection has.
     pub of_documents: u64,
-    /// How many of them had values that another one holds,
+    /// How many of them have a value that was another one's already when the build came to them, and have not been changed since. Beyond 1,000 it is how many the
+    /// build has met,
     pub duplicates: u64,
-    /// and the first of them.
+    /// and the first of them. Whose the value is, is not listed: a query by it tells.
     pub duplicate_ids: Vec<DocumentId>,
     /// Why the build has failed, if not because of duplicates: the document it came to, and what was wrong with it.
     pub failure: Option<String>,
@@ -222,15 +225,10 @@ impl<T> Collection<T> {
                 (_, now) => now,
             };
             let of_documents = self.covered(&held, &generation)?;
-            let mut duplicate_ids = Vec::new();
-            if status.duplicates > 0 {
-                let mut marks = Entries::within(&held, key::mark_span(generation.number, Mark::Duplicate));
-                while let Some((mark, _)) = marks.next()?
-                    && duplicate_ids.len() < LISTED
-                {
-                    duplicate_ids.extend(key::parse_mark(&mark)?.2);
-                }
-            }
+            let marked = |mark| marked(&held, generation.number, mark);
+            let (marks, duplicate_ids) =
+                if status.duplicates > 0 { marked(Mark::Duplicate)? } else { (0, Vec::new()) };
+            let duplicates = if marks < COUNTED { marks } else { status.duplicates.max(marks) };
             let kinds = generation.kinds.keys().filter_map(|number| self.inner.catalog.kind_name(*number));
             let components = &generation.definition.components;
             infos.push(IndexInfo {
@@ -247,7 +245,7 @@ impl<T> Collection<T> {
                 since: status.since,
                 documents: status.documents,
                 of_documents,
-                duplicates: status.duplicates,
+                duplicates,
                 duplicate_ids,
                 failure: status.failure,
             });
@@ -364,6 +362,21 @@ impl<T> Collection<T> {
         self.inner.worker.wake();
         Ok(found)
     }
+}
+
+/// How many documents have a mark, as far as they are counted, and the first of them.
+fn marked(held: &Held, generation: u32, mark: Mark) -> Result<(u64, Vec<DocumentId>)> {
+    let (mut count, mut ids) = (0, Vec::new());
+    let mut marks = Entries::within(held, key::mark_span(generation, mark));
+    while count < COUNTED
+        && let Some((at, _)) = marks.next()?
+    {
+        count += 1;
+        if ids.len() < LISTED {
+            ids.extend(key::parse_mark(&at)?.2);
+        }
+    }
+    Ok((count, ids))
 }
 
 /// The paths of a generation where this program sees documents; `None` where it sees them in other shapes.

@@ -237,3 +237,75 @@ fn the_order_of_members_makes_no_other_value() {
     assert_eq!(sorted.iter().map(|home| home.id().clone()).collect::<Vec<_>>(), [1.into(), 2.into()]);
     check(&store);
 }
+
+/// The story: a build that had met a duplicate failed whatever became of it before the end, and then listed none.
+#[test]
+fn a_build_ends_readable_when_no_duplicate_is_left_at_its_end() {
+    type Mend = fn(&pivotdb::Collection<Value>);
+    let mends: [(&str, Mend); 6] = [
+        ("the one that it came to is gone", |things| assert!(things.delete(7).unwrap())),
+        ("the holder is gone", |things| assert!(things.delete(1000).unwrap())),
+        ("the one that it came to has another value", |things| {
+            things.update(7, |seven| seven["n"] = json!(7000)).unwrap();
+        }),
+        ("the holder has another value", |things| {
+            things.update(1000, |holder| holder["n"] = json!(7000)).unwrap();
+        }),
+        ("nothing", |_| {}),
+        ("it has another value beside the one of the holder", |things| {
+            things.update(7, |seven| seven["n"] = json!([7, 7000])).unwrap();
+        }),
+    ];
+    for (mended, mend) in mends {
+        let (store, things) = building(WhileBuilding::Unenforced);
+        things.insert_with_id(1000, &json!({"n": 7})).unwrap();
+        store.step().unwrap().unwrap();
+        let building = index(&things, "n").unwrap();
+        assert_eq!((building.duplicates, building.duplicate_ids), (1, vec![7.into()]), "{mended}");
+        mend(&things);
+        store.run().unwrap();
+        let ended = index(&things, "n").unwrap();
+        let doubled = things.find(json!({"n": 7})).count().unwrap() > 1;
+        let expected = if doubled {
+            (IndexState::Failed, 1, vec![7.into()])
+        } else {
+            (IndexState::Readable, 0, Vec::new())
+        };
+        assert_eq!((ended.state, ended.duplicates, ended.duplicate_ids), expected, "{mended}");
+        check(&store);
+        if things.find(json!({"n": 7})).count().unwrap() > 0 {
+            assert!(things.insert(&json!({"n": 7})).unwrap_err().is_unique_violation(), "{mended}");
+        }
+        // What has failed lists what is left.
+        if doubled {
+            things.delete(7).unwrap();
+            let mended = index(&things, "n").unwrap();
+            assert_eq!((mended.state, mended.duplicates), (IndexState::Failed, 0));
+            things.rebuild_index("n").unwrap();
+            store.run().unwrap();
+            assert_eq!(state(&things, "n"), Some(IndexState::Readable));
+        }
+    }
+}
+
+/// More than a commit may hold, and than are listed.
+#[test]
+fn however_many_duplicates_there_were_none_may_be_left() {
+    let store = Store::builder().background(false).commit_limit(4 << 10).memory().unwrap();
+    let things = store.documents("things").unwrap();
+    for n in 0..1200 {
+        things.insert_with_id(n, &json!({"n": format!("{:0100}", n / 2)})).unwrap();
+    }
+    things.create_index(&Index::unique("n")).unwrap();
+    while index(&things, "n").unwrap().documents < 1190 {
+        store.step().unwrap().unwrap();
+    }
+    assert!(index(&things, "n").unwrap().duplicates > 500);
+    // All the holders.
+    (0..600).for_each(|n| assert!(things.delete(n * 2).unwrap()));
+    store.run().unwrap();
+    let ended = index(&things, "n").unwrap();
+    assert_eq!((ended.state, ended.duplicates), (IndexState::Readable, 0));
+    assert!(things.insert(&json!({"n": format!("{:0100}", 300)})).unwrap_err().is_unique_violation());
+    check(&store);
+}
