@@ -14,7 +14,7 @@ use crate::index::flags::Flags;
 use crate::index::generation::Generation;
 use crate::index::indexes::{Context, Indexes, spans, status};
 use crate::index::state::{IndexState, Status};
-use crate::index::upkeep::{put_flags, put_part};
+use crate::index::upkeep::{put_flags, put_part, says_not_indexable, unreadable_value};
 use crate::model::id::DocumentId;
 use crate::record::view::shaped;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
@@ -22,6 +22,7 @@ use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Class, Commit, Durability, Reads};
 use crate::storage::commit::error::StorageError;
 use crate::storage::commit::snapshot::Snapshot;
+use crate::stored::entries::Entries;
 use crate::stored::read;
 use crate::stored::record::Record;
 use crate::stored::scan::{Found, Scan};
@@ -270,9 +271,11 @@ impl Step<'_> {
                     self.commit.put(index::mark(number, Mark::Duplicate, &id)?, Vec::new());
                 }
             }
-            _ => {
+            entered => {
                 flags.insert(Flags::UNREADABLE);
-                self.commit.put(index::mark(number, Mark::Unreadable, &id)?, Vec::new());
+                let error = entered.and_then(|entered| entered.unreadable);
+                self.commit
+                    .put(index::mark(number, Mark::Unreadable, &id)?, unreadable_value(error.as_ref()));
             }
         }
         let held = &self.seen.held;
@@ -292,16 +295,45 @@ impl Step<'_> {
         if self.generation.definition.unique && self.commit.writes.keys().any(of_document) {
             return Ok(());
         }
-        self.status.state = match self.settle()? {
-            None => return Ok(()),
-            Some(false) => IndexState::Failed,
-            Some(true) => {
-                self.status.duplicates = 0;
-                IndexState::Readable
+        let refused = self.refused()?;
+        let state = if refused.is_some() {
+            self.status.failure = refused;
+            IndexState::Failed
+        } else {
+            match self.settle()? {
+                None => return Ok(()),
+                Some(false) => IndexState::Failed,
+                Some(true) => {
+                    self.status.duplicates = 0;
+                    IndexState::Readable
+                }
             }
         };
+        self.status.state = state;
         self.status.since = self.context.engine.published();
         Ok(())
+    }
+
+    /// Why the generation, which is unique, cannot have the first document that can be read and has what cannot be indexed; `None`: there is no such document.
+    fn refused(&mut self) -> Result<Option<String>, Error> {
+        let Generation { number, definition, live, .. } = self.generation;
+        if !definition.unique || !live.flags.get().contains(Flags::UNREADABLE) {
+            return Ok(None);
+        }
+        let mut marks = Entries::within(&self.seen.held, index::mark_span(*number, Mark::Unreadable));
+        let (mark, id) = loop {
+            let Some((mark, value)) = marks.next()? else { return Ok(None) };
+            if says_not_indexable(&value)
+                && let Some(id) = index::parse_mark(&mark)?.2
+            {
+                break (mark, id);
+            }
+        };
+        self.seen.keys.insert(mark);
+        let error = self.entered_now(&id)?.and_then(|entered| entered.unreadable);
+        let error =
+            error.unwrap_or_else(|| Error::new(ErrorKind::NotIndexable, "a document cannot be indexed"));
+        Ok(Some(error.with_id(&id).to_string()))
     }
 
     /// Gives documents that had values of others the values that are nobody's any more. Whether none is left that has such values; `None`: there are more to look at.

@@ -26,8 +26,8 @@ pub enum IndexState {
     ///
     /// Ends when it is dropped, disabled, or unmaintained.
     Readable,
-    /// The build has found documents with the same values in a unique index, and lists them; or a document that cannot be entered since
-    /// that would take more than a commit may hold, and says so. Writes keep it up and are checked as far as values are held; queries do not use it.
+    /// At the end of the build there were documents with values of others in a unique index, and it lists them; or one that has what a unique index cannot have, so that its values would
+    /// not be held, such as lists at two paths or more than 1,000 elements; or there was one that cannot be entered since that would take more than a commit may hold. It says which. Writes keep it up and are checked as far as values are held; queries do not use it.
     ///
     /// Ends by [`rebuild_index`](crate::Collection::rebuild_index), once what was in the way is gone, or when it is dropped.
     Failed,

@@ -20,6 +20,9 @@ use crate::model::id::DocumentId;
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::Commit;
 
+/// In the value of a mark of a document that has no entries: that is for what it has.
+const NOT_INDEXABLE: u8 = 1;
+
 /// A write of a document: what was there, and what will be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Write<'w> {
@@ -89,11 +92,18 @@ impl Upkeep<'_, '_> {
         }
         let live = &self.generation.live;
         let new = match new.unreadable {
-            Some(error) if error.kind() == ErrorKind::NotIndexable && relied_on && live.is_enforced() => {
-                return Err(error);
-            }
+            Some(error) if is_not_indexable(&error) && relied_on && live.is_enforced() => return Err(error),
             unreadable => Entered { unreadable, ..new },
         };
+        // It would be readable, and its document's values not be held.
+        let refuses = |entered: &Entered| entered.unreadable.as_ref().is_some_and(is_not_indexable);
+        if self.generation.definition.unique
+            && live.state() != IndexState::Failed
+            && refuses(&new)
+            && !refuses(&old)
+        {
+            return Ok(Kept::Beyond(number));
+        }
         let mut flags = new.extracted.flags;
         if new.unreadable.is_some() {
             flags.insert(Flags::UNREADABLE);
@@ -120,8 +130,8 @@ impl Upkeep<'_, '_> {
         for part in come.iter().filter(|part| old.by_function || new.by_function || !gone.contains(*part)) {
             put_part(self.commit, number, id, part, new.by_function)?;
         }
-        if new.unreadable.is_some() {
-            self.commit.put(index::mark(number, Mark::Unreadable, id)?, Vec::new());
+        if let Some(error) = &new.unreadable {
+            self.commit.put(index::mark(number, Mark::Unreadable, id)?, unreadable_value(Some(error)));
         } else if self.generation.live.flags.get().contains(Flags::UNREADABLE) {
             self.commit.remove(index::mark(number, Mark::Unreadable, id)?);
         }
@@ -246,6 +256,21 @@ pub(crate) fn put_part(
         commit.put(index::reverse(generation, id, values)?, reservation.as_slice());
     }
     Ok(())
+}
+
+/// Whether a document has no entries for what it has, and not since it cannot be read.
+fn is_not_indexable(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotIndexable
+}
+
+/// The value of the mark of a document that has no entries because of `error`, or since it is damaged.
+pub(crate) fn unreadable_value(error: Option<&Error>) -> Vec<u8> {
+    if error.is_some_and(is_not_indexable) { vec![NOT_INDEXABLE] } else { Vec::new() }
+}
+
+/// Whether the value of a mark says of its document that it can be read, and has what cannot be indexed.
+pub(crate) fn says_not_indexable(value: &[u8]) -> bool {
+    *value == [NOT_INDEXABLE]
 }
 
 /// A commit puts something there that is said by `flags`: notes that, and puts the marks of those flags into it that are not known to be stored.

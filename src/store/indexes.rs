@@ -71,6 +71,11 @@ pub struct IndexInfo {
     pub duplicates: u64,
     /// and the first of them. Whose the value is, is not listed: a query by it tells.
     pub duplicate_ids: Vec<DocumentId>,
+    /// How many documents have no entries since these cannot be made: they have more values than can be indexed, cannot be read in the shape
+    /// that the index is on, or are damaged. Queries look at all documents as long as there is one. At most 1,000 are counted,
+    pub unreadable: u64,
+    /// and the first of them.
+    pub unreadable_ids: Vec<DocumentId>,
     /// Why the build has failed, if not because of duplicates: the document it came to, and what was wrong with it.
     pub failure: Option<String>,
 }
@@ -229,6 +234,7 @@ impl<T> Collection<T> {
             let (marks, duplicate_ids) =
                 if status.duplicates > 0 { marked(Mark::Duplicate)? } else { (0, Vec::new()) };
             let duplicates = if marks < COUNTED { marks } else { status.duplicates.max(marks) };
+            let (unreadable, unreadable_ids) = marked(Mark::Unreadable)?;
             let kinds = generation.kinds.keys().filter_map(|number| self.inner.catalog.kind_name(*number));
             let components = &generation.definition.components;
             infos.push(IndexInfo {
@@ -247,6 +253,8 @@ impl<T> Collection<T> {
                 of_documents,
                 duplicates,
                 duplicate_ids,
+                unreadable,
+                unreadable_ids,
                 failure: status.failure,
             });
         }

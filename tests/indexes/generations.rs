@@ -285,3 +285,26 @@ fn a_superseded_unique_index_refuses_nothing() {
     assert_eq!(state(&things, "i"), Some(IndexState::Readable));
     check(&store);
 }
+
+/// As with a value twice: it would be readable, and take the document's values from others.
+#[test]
+fn a_superseded_unique_index_is_given_up_with_a_document_that_it_cannot_have() {
+    let (store, things) = crate::support::things();
+    fill(&things, 600);
+    let unique = Index::unique("n").named("i");
+    things.create_index(&unique).unwrap();
+    store.run().unwrap();
+    things.create_index(&Index::on("m").named("i")).unwrap();
+    let superseded = || things.indexes().unwrap()[0].state;
+    things.insert_with_id(1000, &json!({"n": 1000})).unwrap();
+    assert_eq!(superseded(), IndexState::Readable);
+    let many: Vec<u32> = (1001..2002).collect();
+    things.insert_with_id(1001, &json!({"n": many})).unwrap();
+    assert_eq!(superseded(), IndexState::Unmaintained);
+    check(&store);
+    things.create_index(&unique).unwrap();
+    store.run().unwrap();
+    let failed = index(&things, "i").unwrap();
+    assert_eq!((failed.state, failed.unreadable_ids), (IndexState::Failed, vec![1001.into()]));
+    check(&store);
+}

@@ -309,3 +309,45 @@ fn however_many_duplicates_there_were_none_may_be_left() {
     assert!(things.insert(&json!({"n": format!("{:0100}", 300)})).unwrap_err().is_unique_violation());
     check(&store);
 }
+
+/// The story: an index that is readable said nothing of a document that it has no entries of, and took the document's values from others.
+#[test]
+fn a_unique_index_that_cannot_have_a_document_fails_and_names_it() {
+    let (store, things) = things();
+    let many: Vec<u32> = (0..1001).collect();
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    things.insert_with_id(2, &json!({"n": many})).unwrap();
+    things.insert_with_id(3, &json!({"n": many})).unwrap();
+    things.create_index(&Index::unique("n")).unwrap();
+    let failed = index(&things, "n").unwrap();
+    assert_eq!((failed.state, failed.unreadable), (IndexState::Failed, 2));
+    assert_eq!(failed.unreadable_ids, [2.into(), 3.into()]);
+    let failure = failed.failure.unwrap();
+    assert!(failure.contains("id 2") && failure.contains("1000"), "{failure}");
+    check(&store);
+    // Mended while it is built anew, all but one.
+    things.delete(3).unwrap();
+    things.update(2, |two| two["n"] = json!(2)).unwrap();
+    assert_eq!(index(&things, "n").unwrap().unreadable, 0);
+    things.rebuild_index("n").unwrap();
+    let mended = index(&things, "n").unwrap();
+    assert_eq!((mended.state, mended.failure), (IndexState::Readable, None));
+    assert!(things.insert(&json!({"n": 2})).unwrap_err().is_unique_violation());
+    check(&store);
+}
+
+#[test]
+fn an_index_that_is_not_unique_lists_what_it_cannot_have() {
+    let (store, things) = things();
+    let many: Vec<u32> = (0..1001).collect();
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    things.insert_with_id(2, &json!({"n": many})).unwrap();
+    things.create_index(&Index::on("n")).unwrap();
+    let info = index(&things, "n").unwrap();
+    assert_eq!((info.state, info.unreadable, info.unreadable_ids), (IndexState::Readable, 1, vec![2.into()]));
+    assert_eq!(things.find(json!({"n": 1})).count().unwrap(), 2);
+    things.delete(2).unwrap();
+    let info = index(&things, "n").unwrap();
+    assert_eq!((info.unreadable, info.unreadable_ids), (0, Vec::new()));
+    check(&store);
+}
