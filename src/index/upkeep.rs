@@ -132,7 +132,10 @@ impl Upkeep<'_, '_> {
         }
         if let Some(error) = &new.unreadable {
             self.commit.put(index::mark(number, Mark::Unreadable, id)?, unreadable_value(Some(error)));
-        } else if self.generation.live.flags.get().contains(Flags::UNREADABLE) {
+        } else if live.flags.get().contains(Flags::UNREADABLE)
+            // A build may be about to set it. It does so before it ends.
+            || before.is_some() && live.state() != IndexState::Readable
+        {
             self.commit.remove(index::mark(number, Mark::Unreadable, id)?);
         }
         Ok(Kept::Up)
@@ -178,7 +181,8 @@ impl Upkeep<'_, '_> {
         let id = index::id_bytes(self.write.id)?;
         for reservation in held.difference(&wanted) {
             let key = index::reservation(*number, reservation);
-            if self.source.get(self.commit, &key)?.is_some_and(|holder| *holder == *id) {
+            // Where it is nobody's yet, a build may be about to give it to the document. A transaction is told of what a build does only where it writes.
+            if self.source.get(self.commit, &key)?.is_none_or(|holder| *holder == *id) {
                 self.commit.remove(key);
             }
         }

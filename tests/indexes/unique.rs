@@ -351,3 +351,41 @@ fn an_index_that_is_not_unique_lists_what_it_cannot_have() {
     assert_eq!((info.unreadable, info.unreadable_ids), (0, Vec::new()));
     check(&store);
 }
+
+/// The story: a transaction that had looked before the build came to a document, and was committed afterwards, left the document what the build had given it.
+#[test]
+fn a_transaction_that_a_build_overtakes_gives_up_what_the_build_has_reserved() {
+    let (store, things) = building(WhileBuilding::Unenforced);
+    let transaction = store.begin().unwrap();
+    transaction.on(&things).update(5, |five| five["n"] = json!(5000)).unwrap();
+    transaction.on(&things).delete(6).unwrap();
+    store.step().unwrap().unwrap();
+    assert!(transaction.commit().unwrap_err().is_conflict());
+    store
+        .transaction(|tx| {
+            tx.on(&things).update(5, |five| five["n"] = json!(5000))?;
+            tx.on(&things).delete(6).map(drop)
+        })
+        .unwrap();
+    store.run().unwrap();
+    assert_eq!(state(&things, "n"), Some(IndexState::Readable));
+    check(&store);
+    things.insert_with_id(1000, &json!({"n": [5, 6]})).unwrap();
+}
+
+/// As above, of the mark of a document that the index cannot have.
+#[test]
+fn a_transaction_that_a_build_overtakes_takes_the_mark_away() {
+    let (store, things) = things();
+    let many: Vec<u32> = (0..1001).collect();
+    things.insert_with_id(5, &json!({"n": many})).unwrap();
+    (10..700).for_each(|n| things.insert_with_id(n, &json!({"n": n})).unwrap());
+    things.create_index(&Index::on("n")).unwrap();
+    let transaction = store.begin().unwrap();
+    transaction.on(&things).update(5, |five| five["n"] = json!(5000)).unwrap();
+    store.step().unwrap().unwrap();
+    transaction.commit().unwrap();
+    store.run().unwrap();
+    assert_eq!(index(&things, "n").unwrap().unreadable, 0);
+    check(&store);
+}
