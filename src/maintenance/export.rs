@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Write};
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::thread;
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::catalog::catalog::Catalog;
 use crate::encoding::body::raw::Raw;
 use crate::encoding::key::census::{self, CensusKey};
 use crate::encoding::key::document::collection_span;
-use crate::encoding::key::space::Space;
+use crate::encoding::key::space::{Space, Span};
 use crate::encoding::text::error::PrintError;
 use crate::encoding::text::print::print;
 use crate::error::error::{Error, Result};
@@ -21,11 +22,13 @@ use crate::maintenance::full;
 use crate::maintenance::progress::{Progress, Reporter, Turn};
 use crate::model::id::DocumentId;
 use crate::record::view::View;
-use crate::storage::backend::Direction;
+use crate::storage::backend::{Direction, KeyRange};
+use crate::storage::commit::watch::Watch;
 use crate::store::collection::Collection;
 use crate::store::inner::Inner;
 use crate::store::store::Store;
 use crate::stored::entries::Entries;
+use crate::stored::kept::Kept;
 use crate::stored::record::Record;
 use crate::stored::scan::{Found, Scan};
 use crate::stored::state::Held;
@@ -39,8 +42,12 @@ const BUFFER: usize = 64 * 1024;
 /// [*full*](Self::full) form has everything that is stored, so that an [import](crate::Import) makes the same documents of it.
 /// Both are told in [the documentation of NDJSON](crate::documentation::ndjson).
 ///
-/// Costs memory for one document, and for what others overwrite meanwhile: where that exceeds the
-/// [bound](crate::Builder::overlay_limit), the export fails with `SnapshotExpired`.
+/// Costs memory for one document, and for what others overwrite meanwhile, up to the [bound](crate::Builder::overlay_limit) of the store. Once that
+/// is half used, what is left to be exported is copied, as it is stored, to a file without a name in the system's directory for
+/// temporary files, readable by this user only; and the export goes on from there, as slowly as `out` likes. A thread of its own waits to do that. Others' commits wait for
+/// it where they would overwrite more than the bound before all is copied, at most for three seconds; they never wait for `out` and for the
+/// callback. If that is not enough, as for a store of many gigabytes, each document of which is being overwritten, the export fails with
+/// `SnapshotExpired`; then a higher bound helps. An export out of a [transaction](crate::Transaction::on) has its state for as long as the transaction has.
 ///
 /// ```
 /// # use pivotdb::{Export, Store};
@@ -118,7 +125,7 @@ impl<'a> Export<'a> {
     /// Does it. `out` is written to in large pieces, and flushed at the end.
     ///
     /// # Errors
-    /// `Io` or `OutOfSpace` when `out` fails, `Cancelled`, `SnapshotExpired`; `Corrupt` for a document that is damaged, and in the full form where
+    /// `Io` or `OutOfSpace` when `out` fails, or the file for what is overwritten meanwhile; `Cancelled`, `SnapshotExpired`; `Corrupt` for a document that is damaged, and in the full form where
     /// the catalog is damaged in what the documents rest on; in the plain form
     /// `StepFailed` or `HistoryDiverged` for one that cannot be brought into the program's shape.
     pub fn write_to(self, out: impl Write) -> Result<Exported> {
@@ -126,24 +133,73 @@ impl<'a> Export<'a> {
         let out = BufWriter::with_capacity(BUFFER, out);
         let mut writer =
             Writer { out, reporter, turn: Turn::default(), skip_errors, exported: Exported::default() };
+        // Before the snapshot, so that none of its images is lost before somebody cares.
+        let watch = match &source {
+            Source::Collection(collection) => collection.inner.engine.watch(),
+            Source::Store(store) => store.inner().engine.watch(),
+        };
         match (source, full) {
-            (Source::Collection(collection), false) => writer.plain(&collection)?,
+            (Source::Collection(collection), false) => {
+                let held = collection.state()?;
+                let (sequence, span) = (held.sequence()?, collection_span(collection.number));
+                beside_writers(watch, held, span, |scan| {
+                    collection.wait_durable(sequence)?;
+                    writer.plain(&collection, scan)
+                })?;
+            }
             (Source::Collection(collection), true) => {
-                let held = collection.held()?;
+                let held = collection.state()?;
                 let names = Names::of_collection(&held, &collection)?;
-                writer
-                    .full(&names, Scan::new(held, collection_span(collection.number), Direction::Forward)?)?;
+                let (sequence, span) = (held.sequence()?, collection_span(collection.number));
+                beside_writers(watch, held, span, |scan| {
+                    collection.wait_durable(sequence)?;
+                    writer.full(&names, scan)
+                })?;
             }
             (Source::Store(store), _) => {
                 let inner = store.inner();
                 inner.insiders.check_outside()?;
                 let held = Held::Snapshot(Arc::new(inner.engine.snapshot()));
                 let names = Names::of_store(&held, inner)?;
-                writer.full(&names, Scan::new(held, Space::Documents.span(), Direction::Forward)?)?;
+                let span = Space::Documents.span();
+                beside_writers(watch, held, span, |scan| writer.full(&names, scan))?;
             }
         }
         writer.out.flush().map_err(PrintError::Io)?;
         Ok(writer.exported)
+    }
+}
+
+/// Runs `export` on the documents of `span`. Those of a snapshot stay however much is overwritten meanwhile: a thread copies what is left of
+/// them to a scratch file once they might go, and commits wait for that thread if they must, never for `export`, in which a user's code runs.
+fn beside_writers(
+    watch: Watch,
+    held: Held,
+    span: Span,
+    export: impl FnOnce(Scan) -> Result<()>,
+) -> Result<()> {
+    let Held::Snapshot(snapshot) = held else {
+        drop(watch);
+        return export(Scan::new(held, span, Direction::Forward)?);
+    };
+    let range = KeyRange { start: span.start, end: Some(span.end) };
+    let kept = &Arc::new(Kept::new(watch, snapshot, range, std::env::temp_dir()));
+    thread::scope(|scope| {
+        // However this is left.
+        let _ends = Ends(kept);
+        let copier = thread::Builder::new().name("pivotdb-export".to_owned());
+        if copier.spawn_scoped(scope, || kept.guard()).is_err() {
+            kept.copy();
+        }
+        export(Scan::kept(Arc::clone(kept)))
+    })
+}
+
+struct Ends<'k>(&'k Kept);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -156,8 +212,7 @@ struct Writer<'a, W: Write> {
 }
 
 impl<W: Write> Writer<'_, W> {
-    fn plain(&mut self, collection: &Collection<Value>) -> Result<()> {
-        let mut scan = collection.scan(Bound::Unbounded, Bound::Unbounded, Direction::Forward)?;
+    fn plain(&mut self, collection: &Collection<Value>, mut scan: Scan) -> Result<()> {
         let mut line = Vec::new();
         while let Some(Found { id, record, .. }) = scan.next().transpose()? {
             line.clear();

@@ -109,6 +109,14 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
+    /// Leaves what `page`, a forward one of this range, has given.
+    pub(crate) fn go_behind(&mut self, page: &Page) {
+        if let Some((last, _)) = page.entries.last() {
+            // The least key above the last one.
+            self.start = [last, &[0][..]].concat();
+        }
+    }
+
     /// Every key.
     #[must_use]
     pub const fn all() -> Self {

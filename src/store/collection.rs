@@ -246,7 +246,7 @@ impl<T> Collection<T> {
     }
 
     /// The same, durable or not.
-    fn state(&self) -> Result<Held> {
+    pub(crate) fn state(&self) -> Result<Held> {
         match &self.session {
             Session::Live => {
                 self.inner.insiders.check_outside()?;

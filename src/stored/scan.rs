@@ -1,14 +1,17 @@
 //! Reading the records of a range of documents, in order.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::encoding::key::document::{self, DocumentKey};
 use crate::encoding::key::space::Span;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::model::id::DocumentId;
-use crate::storage::backend::{Direction, KeyRange, PageLimit};
+use crate::storage::backend::{Direction, KeyRange, Page, PageLimit};
 use crate::storage::bytes::Bytes;
+use crate::storage::commit::error::StorageError;
+use crate::stored::kept::Kept;
 use crate::stored::record::Record;
 use crate::stored::state::{Held, Walk};
 
@@ -27,7 +30,7 @@ pub(crate) struct Found {
 /// Documents of one state of the store, in the order of their ids or against it. Memory: one page.
 #[derive(Debug)]
 pub(crate) struct Scan {
-    walk: Walk,
+    source: Source,
     rest: KeyRange,
     direction: Direction,
     entries: VecDeque<(Bytes, Bytes)>,
@@ -35,12 +38,54 @@ pub(crate) struct Scan {
     complete: bool,
 }
 
+#[derive(Debug)]
+enum Source {
+    Walk(Walk),
+    /// Forward only.
+    Kept(Arc<Kept>),
+}
+
+impl Source {
+    fn page(&self, rest: &KeyRange, limit: PageLimit) -> Result<Page, StorageError> {
+        match self {
+            Self::Walk(walk) => walk.page(rest, limit),
+            Self::Kept(kept) => kept.page(limit),
+        }
+    }
+
+    fn consumed(&self, key: &[u8]) -> Result<(), StorageError> {
+        match self {
+            Self::Walk(walk) => walk.consumed(key),
+            Self::Kept(_) => Ok(()),
+        }
+    }
+
+    fn ended(&self) -> Result<(), StorageError> {
+        match self {
+            Self::Walk(walk) => walk.ended(),
+            Self::Kept(_) => Ok(()),
+        }
+    }
+}
+
 impl Scan {
     pub(crate) fn new(held: Held, span: Span, direction: Direction) -> Result<Self, Error> {
         let complete = span.is_empty();
         let rest = KeyRange { start: span.start, end: Some(span.end) };
-        let walk = Walk::new(held, rest.clone(), direction)?;
-        Ok(Self { walk, rest, direction, entries: VecDeque::new(), page_entries: FIRST_PAGE, complete })
+        let source = Source::Walk(Walk::new(held, rest.clone(), direction)?);
+        Ok(Self { source, rest, direction, entries: VecDeque::new(), page_entries: FIRST_PAGE, complete })
+    }
+
+    /// Of all that is left in `kept`.
+    pub(crate) fn kept(kept: Arc<Kept>) -> Self {
+        Self {
+            source: Source::Kept(kept),
+            rest: KeyRange::all(),
+            direction: Direction::Forward,
+            entries: VecDeque::new(),
+            page_entries: FIRST_PAGE,
+            complete: false,
+        }
     }
 
     /// The next document. After an outer error there is none.
@@ -50,7 +95,7 @@ impl Scan {
 
     fn find(&mut self) -> Result<Option<Found>, Error> {
         let Some((key, value)) = self.entry()? else {
-            self.walk.ended()?;
+            self.source.ended()?;
             return Ok(None);
         };
         let DocumentKey { collection, id, head, chunk } = document::parse(&key)?;
@@ -133,7 +178,7 @@ impl Scan {
         }
         let entry = self.entries.pop_front_if(|(key, _)| is_it(key));
         if let Some((key, _)) = &entry {
-            self.walk.consumed(key)?;
+            self.source.consumed(key)?;
         }
         Ok(entry)
     }
@@ -147,7 +192,7 @@ impl Scan {
             return Ok(());
         }
         let limit = PageLimit { entries: self.page_entries, ..PAGE };
-        let page = match self.walk.page(&self.rest, limit) {
+        let page = match self.source.page(&self.rest, limit) {
             Ok(page) => page,
             Err(error) => {
                 self.complete = true;

@@ -8,6 +8,9 @@
     reason = "a test that cannot go on says where; and how much was tried"
 )]
 
+#[path = "../support/backends.rs"]
+mod backends;
+mod busy;
 mod full;
 mod patches;
 mod plain;

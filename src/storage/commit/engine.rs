@@ -19,6 +19,7 @@ use crate::storage::commit::shared::Shared;
 use crate::storage::commit::snapshot::Snapshot;
 use crate::storage::commit::syncer::Syncer;
 use crate::storage::commit::transaction::Transaction;
+use crate::storage::commit::watch::Watch;
 use crate::storage::watermark::{Mark, Watermark};
 
 /// For how long at most others are held back for a commit that has been refused again and again.
@@ -95,6 +96,11 @@ impl Engine {
     /// As [`snapshot`](Self::snapshot), with what the meta key says of that state.
     pub(crate) fn snapshot_with_meta(&self) -> (Snapshot, Meta) {
         Snapshot::with_meta(Arc::clone(&self.shared))
+    }
+
+    /// To be told before a snapshot that is taken from now on expires.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch::new(Arc::clone(&self.shared.watches))
     }
 
     /// What is wrong with the medium that no read shows.
@@ -322,6 +328,7 @@ impl Engine {
             return;
         };
         let sequence = sealed.meta.sequence;
+        shared.warn(&sealed.replaced);
         // A sync may have failed meanwhile. It may also fail from here on: then this apply began before that was known.
         if let Some(cause) = shared.poisoned() {
             for pending in admitted {

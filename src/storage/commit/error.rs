@@ -10,6 +10,8 @@ use crate::storage::backend::{BackendError, Failure};
 pub(crate) enum StorageError {
     #[error("the storage backend failed")]
     Backend(#[source] BackendError),
+    #[error("the scratch file of an export failed")]
+    Scratch(#[source] BackendError),
     /// A condition of the commit does not hold; nothing was written.
     #[error("a condition of the commit no longer holds")]
     CheckFailed { check: usize },
@@ -55,7 +57,7 @@ pub(crate) struct Poison {
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
         let kind = match &error {
-            StorageError::Backend(cause) => cause.failure.kind(),
+            StorageError::Backend(cause) | StorageError::Scratch(cause) => cause.failure.kind(),
             StorageError::CheckFailed { .. } | StorageError::Conflict => ErrorKind::Conflict,
             StorageError::TransactionClosed => ErrorKind::TransactionClosed,
             StorageError::TooLarge { .. } => ErrorKind::TooLarge,
@@ -68,6 +70,9 @@ impl From<StorageError> for Error {
         };
         match error {
             StorageError::Backend(cause) => Self::new(kind, "the storage backend failed").with_source(cause),
+            StorageError::Scratch(cause) => {
+                Self::new(kind, "the scratch file of an export failed").with_source(cause)
+            }
             StorageError::CheckFailed { .. } => Self::new(kind, "the document was changed in between"),
             StorageError::Conflict => {
                 Self::new(kind, "what the transaction has read has been changed by another")

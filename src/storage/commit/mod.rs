@@ -20,3 +20,4 @@ pub(crate) mod shared;
 pub(crate) mod snapshot;
 pub(crate) mod syncer;
 pub(crate) mod transaction;
+pub(crate) mod watch;

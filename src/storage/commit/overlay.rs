@@ -21,6 +21,13 @@ pub(crate) struct Replaced {
     pub(crate) logically: bool,
 }
 
+impl Replaced {
+    /// What its image will cost.
+    pub(crate) fn cost(&self) -> usize {
+        cost(&self.key, self.before.as_ref())
+    }
+}
+
 /// What a key held before a group replaced it. `None`: nothing.
 #[derive(Debug)]
 struct PreImage {

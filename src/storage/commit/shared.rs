@@ -16,6 +16,7 @@ use crate::storage::commit::meta::Meta;
 use crate::storage::commit::options::Options;
 use crate::storage::commit::overlay::{Overlay, Replaced};
 use crate::storage::commit::poison::PoisonCell;
+use crate::storage::commit::watch::{HOLD_AT_MOST, Watches};
 
 /// How often a read without a snapshot tries again when commits get in between, before it takes a snapshot.
 const OPTIMISTIC_TRIES: usize = 4;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     overlay: RwLock<Overlay>,
     /// Whether there are images in the overlay, as there are while a group is being applied: readers skip its lock otherwise.
     overlaid: AtomicBool,
+    pub(crate) watches: Arc<Watches>,
     poison: PoisonCell,
     pub(crate) sync: Mutex<SyncState>,
     pub(crate) sync_wanted: Condvar,
@@ -92,6 +94,7 @@ impl Shared {
             meta: Mutex::new(meta),
             overlay: RwLock::default(),
             overlaid: AtomicBool::new(false),
+            watches: Arc::default(),
             poison: PoisonCell::default(),
             sync: Mutex::new(SyncState {
                 synced: meta.sequence,
@@ -251,6 +254,15 @@ impl Shared {
         let mut overlay = self.overlay_mut();
         overlay.release(sequence);
         self.tidy(overlay, |_| false);
+    }
+
+    /// Gives those who watch the overlay time to copy what the group that is about to be applied would make them lose.
+    pub(crate) fn warn(&self, replaced: &[Replaced]) {
+        if self.watches.any() {
+            let bytes = self.overlay().bytes() + replaced.iter().map(Replaced::cost).sum::<usize>();
+            // Nobody who waits may take this for a medium that hangs.
+            self.watches.press(bytes, self.options.overlay_bytes, HOLD_AT_MOST.min(self.patience() / 8));
+        }
     }
 
     /// Shields readers from the group that is about to be applied.
