@@ -269,7 +269,10 @@ impl<T> Collection<T> {
     /// Fails where the handle does not write to the store directly.
     pub(crate) fn check_live(&self) -> Result<()> {
         let error = match &self.session {
-            Session::Live => return self.inner.insiders.check_outside(),
+            Session::Live => {
+                self.inner.insiders.check_outside()?;
+                return Ok(self.inner.engine.check_open()?);
+            }
             Session::Transaction(_) => Error::new(
                 ErrorKind::InvalidOption,
                 "what makes commits of its own cannot be part of a transaction",

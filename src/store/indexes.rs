@@ -440,6 +440,7 @@ impl Store {
     /// `InvalidEvolution`; `InvalidName`; and when the store cannot be read.
     pub fn impact(&self, kind: &str, evolution: &Evolution) -> Result<Vec<IndexImpact>> {
         let inner = self.inner();
+        inner.engine.check_open()?;
         let Some(number) =
             inner.catalog.kinds().into_iter().find(|(name, _)| name == kind).map(|(_, number)| number)
         else {
@@ -478,6 +479,7 @@ impl Store {
     pub fn drop_corrupt_indexes(&self) -> Result<usize> {
         let inner = self.inner();
         inner.insiders.check_outside()?;
+        inner.engine.check_open()?;
         let _changing = inner.indexes.change();
         let lost = inner.indexes.lost();
         for generation in &lost {
@@ -516,6 +518,7 @@ impl Store {
     pub fn step(&self) -> Result<Option<BuildProgress>> {
         let inner = self.inner();
         inner.insiders.check_outside()?;
+        inner.engine.check_open()?;
         match work(inner.context(), &inner.indexes)? {
             Worked::Idle => Ok(None),
             Worked::Step(step) => inner.progress(&step).map(Some),

@@ -12,6 +12,7 @@ mod explained;
 mod generations;
 mod kinds;
 mod left_behind;
+mod refused;
 mod support;
 mod unique;
 mod unreadable;

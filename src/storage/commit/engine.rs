@@ -98,6 +98,11 @@ impl Engine {
         Snapshot::with_meta(Arc::clone(&self.shared))
     }
 
+    /// Fails once the store is closed.
+    pub(crate) fn check_open(&self) -> Result<(), StorageError> {
+        self.shared.with_backend(|_| Ok(()))
+    }
+
     /// To be told before a snapshot that is taken from now on expires.
     pub(crate) fn watch(&self) -> Watch {
         Watch::new(Arc::clone(&self.shared.watches))
@@ -161,7 +166,7 @@ impl Engine {
 
     /// Waits until everything committed so far is on the medium.
     pub(crate) fn flush(&self) -> Result<(), StorageError> {
-        self.shared.with_backend(|_| Ok(()))?;
+        self.check_open()?;
         self.flush_published()
     }
 
