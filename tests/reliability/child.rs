@@ -45,17 +45,19 @@ pub(crate) fn main() {
     log.tell(&Event::Done);
 }
 
-/// An error and its causes.
+/// An error and its causes, each of which has its say however long the ids in the others are.
 fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
+    let mut links = vec![error.to_string()];
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(" <- ");
-        text.push_str(&cause.to_string());
+        links.push(cause.to_string());
         source = cause.source();
     }
-    text.truncate(text.floor_char_boundary(1000));
-    text
+    links.truncate(5);
+    for link in &mut links {
+        link.truncate(link.floor_char_boundary(400));
+    }
+    links.join(" <- ")
 }
 
 fn fail(log: &Log, what: &str, error: &Error) {
