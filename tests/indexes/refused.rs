@@ -42,8 +42,10 @@ const CHANGES: &[Call] = &[
     ("drop_superseded_indexes", |things| things.drop_superseded_indexes().map(drop)),
 ];
 
+type StoreCall = (&'static str, fn(&Store) -> Result<()>);
+
 /// Calls of the store itself.
-const OF_THE_STORE: &[(&str, fn(&Store) -> Result<()>)] = &[
+const OF_THE_STORE: &[StoreCall] = &[
     ("run", Store::run),
     ("run_with", |store| store.run_with(|_| ControlFlow::Continue(()))),
     ("step", |store| store.step().map(drop)),
@@ -176,7 +178,12 @@ fn after_the_end_of_its_transaction_a_handle_is_closed() {
     let (store, things) = filled(&medium);
     let before = digest(&store);
     let mut kept = None;
-    store.transaction(|tx| Ok(kept = Some((tx.on(&things), half_read(&tx.on(&things)).0)))).unwrap();
+    store
+        .transaction(|tx| {
+            kept = Some((tx.on(&things), half_read(&tx.on(&things)).0));
+            Ok(())
+        })
+        .unwrap();
     let (things, mut results) = kept.unwrap();
     all_are(&kinds(READS, &things), ErrorKind::TransactionClosed);
     assert!(kinds(CHANGES, &things).values().all(Option::is_some));
