@@ -287,6 +287,10 @@ impl<T> Query<T> {
             return Err(Error::new(ErrorKind::InvalidCursor, "the cursor belongs to another query"));
         }
         for (kind, stamp) in &cursor.shapes {
+            // Anybody may have made the text: it says nothing about the store.
+            if self.collection.inner.catalog.kind_name(*kind).is_none() {
+                return Err(Error::new(ErrorKind::InvalidCursor, "the cursor belongs to another store"));
+            }
             let Some(kind) = self.collection.kind_of(*kind)? else { continue };
             if !self.is_untouched(&kind, *stamp, kind.shape_of(*stamp), asked)? {
                 return Err(Error::new(

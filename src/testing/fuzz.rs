@@ -9,6 +9,7 @@ use std::io;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::encoding::body::de::from_body;
 use crate::encoding::body::error::BodyError;
@@ -23,10 +24,11 @@ use crate::encoding::envelope::mend::mended;
 use crate::encoding::envelope::record::{Draft, Head, Sealed};
 use crate::encoding::key::catalog::CatalogKey;
 use crate::encoding::key::census::CensusKey;
-use crate::encoding::key::{document, id, space};
+use crate::encoding::key::{document, id, index, space};
 use crate::encoding::text::parse::{Duplicates, parse};
 use crate::encoding::text::print::print;
 use crate::model::id::DocumentId;
+use crate::query::cursor::Cursor;
 
 /// Whether the bytes were accepted, or the law that does not hold.
 pub type Verdict = Result<bool, &'static str>;
@@ -127,6 +129,65 @@ pub fn key(bytes: &[u8]) -> Verdict {
     Ok(accepted)
 }
 
+/// Reads the bytes, the first two as the value of an entry and the others as a key, as what there is in the generations of indexes.
+///
+/// # Errors
+/// What is accepted is what is written for what it says, and is of the generation that is in its key.
+pub fn entry(bytes: &[u8]) -> Verdict {
+    let mut input = Input(bytes);
+    let (value, key) = (input.take(2), input.0);
+    let mut said = Vec::new();
+    if let Ok((generation, values, id)) = index::parse_entry(key, value) {
+        let written = index::entry(generation, values, &id).is_ok_and(|written| written == key);
+        said.push((generation, written && index::entry_value(values) == value));
+    }
+    if let Ok((generation, of)) = index::parse_reservation(key) {
+        said.push((generation, index::reservation(generation, of) == key));
+    }
+    if let Ok((generation, id, values)) = index::parse_reverse(key) {
+        said.push((generation, index::reverse(generation, &id, values).is_ok_and(|written| written == key)));
+    }
+    if let Ok((generation, chunk)) = index::parse_state(key) {
+        let head = index::state(generation);
+        let written = if chunk == 0 { head } else { document::chunk_key(&head, chunk) };
+        said.push((generation, written == key));
+    }
+    match index::parse_mark(key) {
+        Ok((generation, mark, Some(id))) => {
+            said.push((generation, index::mark(generation, mark, &id).is_ok_and(|written| written == key)));
+        }
+        Ok((generation, index::Mark::Flag(flag), None)) => {
+            said.push((generation, index::flag(generation, flag) == key));
+        }
+        Ok(_) => return Err("a mark of a document has its id"),
+        Err(_) => {}
+    }
+    for (generation, written) in &said {
+        must(*written, "a key is what is written for what it says")?;
+        must(index::number_of(key) == Some(*generation), "a key is of its generation")?;
+    }
+    must(said.len() <= 1, "a key is of one sort")?;
+    Ok(!said.is_empty())
+}
+
+/// Reads the bytes as the text of a cursor: as they are, and as what such a text says, with the digest that belongs to it. Gives the cursor.
+///
+/// # Errors
+/// What is accepted is the only text of what it says.
+pub fn cursor(bytes: &[u8]) -> Result<Option<Cursor>, &'static str> {
+    let read = |text: &str| {
+        let Ok(cursor) = text.parse::<Cursor>() else { return Ok(None) };
+        must(cursor.to_string() == text.to_ascii_lowercase(), "a cursor has one text")?;
+        Ok(Some(cursor))
+    };
+    if let Some(cursor) = std::str::from_utf8(bytes).map_or(Ok(None), read)? {
+        return Ok(Some(cursor));
+    }
+    let digest = xxh3_64(bytes).to_le_bytes();
+    let mended = bytes.iter().chain(digest.iter().take(4));
+    read(&mended.map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
 /// Reads the bytes as a key, a head, and chunks, each behind its length; first as they are, and then with the checksums that belong to them.
 ///
 /// # Errors
@@ -202,6 +263,10 @@ mod tests {
         assert_eq!(typed::<Vec<Value>>(&bytes), Ok(false));
         assert_eq!(key(&document::key(1, &"x".into()).unwrap()), Ok(true));
         assert_eq!(key(&[9, 9]), Ok(false));
+        let entry_key = index::entry(1, b"value", &"x".into()).unwrap();
+        assert_eq!(entry(&[&index::entry_value(b"value")[..], &entry_key].concat()), Ok(true));
+        assert_eq!(entry(&[&[0, 9][..], &entry_key].concat()), Ok(false));
+        assert_eq!(entry(&[&[0, 0][..], &index::flag(1, 0x21)].concat()), Ok(true));
     }
 
     #[test]

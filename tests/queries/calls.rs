@@ -39,6 +39,20 @@ fn a_bad_query_is_an_error_at_its_first_use() {
     assert_eq!(kind(days.find(json!({})).sort("day").sort_desc("day").count()), ErrorKind::InvalidFilter);
 }
 
+/// A cursor is text of anybody's: it does not make a store look damaged.
+#[test]
+fn a_cursor_of_another_store_is_no_damage() {
+    let (store, other) = (Store::memory().unwrap(), Store::memory().unwrap());
+    other.documents("nights").unwrap().insert(&json!({"night": 1})).unwrap();
+    let (days, others) = (days(&store), days(&other));
+    let mut results = others.find(json!({})).iter();
+    results.next().unwrap().unwrap();
+    let cursor = results.cursor().unwrap().unwrap();
+    // The kind in it has a number that this store has not given.
+    assert_eq!(kind(days.find(json!({})).after(&cursor).to_vec()), ErrorKind::InvalidCursor);
+    assert_eq!(kind(days.find(json!({})).after(&cursor).count()), ErrorKind::InvalidCursor);
+}
+
 #[test]
 fn one_query_sees_one_state() {
     let store = Store::memory().unwrap();

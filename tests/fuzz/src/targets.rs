@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use pivotdb::testing::fuzz::{self, Verdict};
-use pivotdb::{ErrorKind, Export, Filter, Import, Store};
+use pivotdb::{Collection, ErrorKind, Export, Filter, Import, Index, Query, Store};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::memory::watched;
 
@@ -23,13 +23,15 @@ pub struct Target {
 
 pub const BODY: Target = Target { name: "body", read: body, base: 64 << 10, each: 1500 };
 pub const ENVELOPE: Target = Target { name: "envelope", read: fuzz::envelope, base: 64 << 10, each: 50 };
+pub const CURSOR: Target = Target { name: "cursor", read: cursor, base: 4 << 20, each: 500 };
+pub const ENTRY: Target = Target { name: "entry", read: fuzz::entry, base: 16 << 10, each: 50 };
 pub const FILTER: Target = Target { name: "filter", read: filter, base: 1 << 20, each: 2000 };
 pub const IMPORT: Target = Target { name: "import", read: import, base: 4 << 20, each: 3000 };
 pub const KEY: Target = Target { name: "key", read: fuzz::key, base: 16 << 10, each: 50 };
 /// The control.
 pub const PLANTED: Target = Target { name: "planted", read: planted, base: 64 << 10, each: 50 };
 
-pub const ALL: [Target; 5] = [BODY, ENVELOPE, FILTER, IMPORT, KEY];
+pub const ALL: [Target; 7] = [BODY, CURSOR, ENTRY, ENVELOPE, FILTER, IMPORT, KEY];
 
 impl Target {
     /// Whether it accepts the bytes.
@@ -118,6 +120,75 @@ fn filter(bytes: &[u8]) -> Verdict {
         return Err("a filter or its negation");
     }
     Ok(true)
+}
+
+thread_local! {
+    static CURSED: Collection<Value> = cursed();
+}
+
+/// What cursors are used on: a few documents, of which some have to be sorted and others stand in an index.
+fn cursed() -> Collection<Value> {
+    let store = Store::builder().background(false).memory();
+    let things = store.and_then(|store| store.documents("things")).expect("a store can be made");
+    for n in 0..20_i64 {
+        let value = json!({"a": n % 7, "b": [n, "x".repeat(n as usize)], "c": n as f64 / 3.0});
+        things.insert_with_id(n, &value).expect("a document can be written");
+    }
+    things.create_index(&Index::on("a")).expect("an index can be made");
+    things
+}
+
+/// The queries that they are for.
+fn queries(things: &Collection<Value>) -> [Query<Value>; 5] {
+    let all = || things.find(json!({}));
+    [
+        all(),
+        all().sort("a"),
+        all().sort_desc("a"),
+        all().sort_desc("b").sort("c"),
+        things.find(json!({"a": {"$gt": 2}})).sort("a"),
+    ]
+}
+
+/// Cursors of each of these queries, as they are and without what they end with.
+#[must_use]
+pub fn cursors() -> Vec<Vec<u8>> {
+    CURSED.with(|things| {
+        let mut texts = Vec::new();
+        for query in queries(things) {
+            let mut results = query.iter();
+            for _ in 0..3 {
+                results.next();
+                let text = results.cursor().ok().flatten().expect("there is a cursor").to_string();
+                let bytes: Vec<u8> = (0..text.len() / 2 - 4)
+                    .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("it is of digits"))
+                    .collect();
+                texts.extend([text.into_bytes(), bytes]);
+            }
+        }
+        texts
+    })
+}
+
+/// The text of a cursor, and what can be done with it.
+fn cursor(bytes: &[u8]) -> Verdict {
+    let Some(cursor) = fuzz::cursor(bytes)? else { return Ok(false) };
+    CURSED.with(|things| {
+        for query in queries(things) {
+            let whole = query.iter().filter_map(Result::ok).map(|one| one.id().clone()).collect::<Vec<_>>();
+            match query.after(&cursor).to_vec() {
+                Ok(rest) => {
+                    let rest: Vec<_> = rest.iter().map(|one| one.id().clone()).collect();
+                    if !whole.ends_with(&rest) {
+                        return Err("behind a cursor is an end of the results");
+                    }
+                }
+                Err(error) if [ErrorKind::InvalidCursor, ErrorKind::CursorStale].contains(&error.kind()) => {}
+                Err(_) => return Err("a cursor is refused as one"),
+            }
+        }
+        Ok(true)
+    })
 }
 
 /// Lines, in each form that an import takes; the first byte says what else.

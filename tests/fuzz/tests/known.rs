@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Once;
 
 use pivotdb_fuzz::mutate::Mutator;
-use pivotdb_fuzz::targets::{BODY, ENVELOPE, FILTER, IMPORT, KEY, PLANTED, Target};
+use pivotdb_fuzz::targets::{BODY, CURSOR, ENTRY, ENVELOPE, FILTER, IMPORT, KEY, PLANTED, Target};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("it is a number"))
@@ -92,6 +92,16 @@ fn run(target: &Target, inputs: usize) {
 #[test]
 fn body() {
     run(&BODY, 20_000);
+}
+
+#[test]
+fn cursor() {
+    run(&CURSOR, 2_000);
+}
+
+#[test]
+fn entry() {
+    run(&ENTRY, 20_000);
 }
 
 #[test]
