@@ -333,3 +333,14 @@ fn in_particular() {
     assert_eq!(rewritten(&inside, json!({"a": false, "b": 1})), None);
     assert_eq!(rewritten(&inside, json!({"a": {}, "b": 1})).as_deref(), Some(r#"{"a":"x"}"#));
 }
+
+#[test]
+fn names_may_be_long() {
+    let name = "x".repeat(70_000);
+    let plan = plan(&evolution(&[vec![Op::rename("a", name.as_str())]], None)).unwrap();
+    let bytes = Node::from_value(json!({"a": 1})).unwrap().to_bytes(Limits::default()).unwrap();
+    let rewritten = plan
+        .rewrite(Raw::new(&bytes).unwrap(), &StepContext::new("k", &DocumentId::from(1)), Limits::default())
+        .unwrap();
+    assert_eq!(Raw::new(&rewritten).unwrap().to_value().unwrap(), json!({name: 1}));
+}

@@ -54,7 +54,9 @@ impl Marks {
             count = count.saturating_add(size(action, &mut longest));
         }
         let longest = layout.slots.iter().map(|slot| slot.name.len()).fold(longest, usize::max);
-        let gaps = (0..slots).map(|slot| format!("{:longest$}.{slot}", "")).collect();
+        // A width of a format has its bound, and a name has none.
+        let blank = " ".repeat(longest);
+        let gaps = (0..slots).map(|slot| format!("{blank}.{slot}")).collect();
         let marks = (0..count).map(|mark| Opaque::new(u32::try_from(mark).unwrap_or(u32::MAX))).collect();
         Self { marks, gaps, slots }
     }
