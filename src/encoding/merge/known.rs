@@ -11,7 +11,7 @@ use crate::encoding::body::limits::Limits;
 use crate::encoding::body::noting::Notes;
 use crate::encoding::body::raw::{Kind, Raw, UncheckedEntries};
 use crate::encoding::body::splice::Splice;
-use crate::encoding::merge::same::{holds, same};
+use crate::encoding::merge::same::{is_written_so, same};
 
 /// What the general merge would make of it all; `None` where that is not plain.
 pub(super) fn merge_known<'a>(
@@ -47,7 +47,7 @@ fn splice<'a>(
         } else {
             let stored = Raw::new(stored)?;
             let (old, new) = (before.find(key), if stays { Some(stored) } else { after.find(key) });
-            weigh(stored, old, new, notes.fields())?
+            weigh(stored, old, new)?
         };
         let done = match fate {
             Fate::Stays => Some(()),
@@ -84,20 +84,14 @@ fn edited<'a>(stored: &[u8], new: Raw<'a>) -> Result<Fate<'a>, BodyError> {
 }
 
 /// Of one that the type may write otherwise than it is stored.
-fn weigh<'a>(
-    stored: Raw<'_>,
-    old: Option<Raw<'_>>,
-    new: Option<Raw<'a>>,
-    fields: &[&str],
-) -> Result<Fate<'a>, BodyError> {
+fn weigh<'a>(stored: Raw<'_>, old: Option<Raw<'_>>, new: Option<Raw<'a>>) -> Result<Fate<'a>, BodyError> {
     // It reads what it does not write.
     let Some(old) = old else { return Ok(Fate::Unclear) };
     let Some(new) = new else { return Ok(Fate::Goes) };
     if old == new {
-        // What is stored may have more members, which this type does not write. An adjacently tagged enum passes for a struct of two members,
-        // and a change of the one may make it know more of what is in the other.
-        let stays = stored == old || fields.len() != ADJACENT && holds(stored, old)?;
-        return Ok(if stays { Fate::Stays } else { Fate::Unclear });
+        // What is stored may have more members, which this type does not write. It may be an enum that passes for a struct,
+        // and a change of another member may make it know more of what is in this one.
+        return Ok(if is_written_so(stored, old)? { Fate::Stays } else { Fate::Unclear });
     }
     if stored == old {
         return edited(stored.bytes(), new);
@@ -109,9 +103,6 @@ fn weigh<'a>(
 fn is_container(raw: Raw<'_>) -> bool {
     matches!(raw.kind(), Kind::Array | Kind::Object)
 }
-
-/// As many members has an adjacently tagged enum.
-const ADJACENT: usize = 2;
 
 /// Adds the members that are in `after` and not in what is stored. `None` where one of them is there as a default, and where the type writes names that it
 /// does not read: one of that name may be stored, which it passed over.

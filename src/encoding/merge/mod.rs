@@ -18,7 +18,7 @@
 //!
 //! # What bytes do not tell
 //!
-//! Three bodies do not tell all about a type. Where they might not (a member unknown to the type stands in an object that was changed, and the like)
+//! Three bodies do not tell all about a type. Where they might not (a member unknown to the type stands in an object that was changed, or below a member beside the changed one, and the like)
 //! the merge has *doubts*, and `typed` asks the type: what it reads from the result must be what it reads from `after`. If it is not, then
 //!
 //! * a member that the type reads under another name (serde's `alias`) takes the name that the type writes, and is merged under it;
@@ -34,12 +34,11 @@
 //! included, before it sees any; `noting` writes down which of them there are, and that the struct did pass over the others. Then the type reads the
 //! result as it reads `after` if each member that it knows is the same in both, and no question is left (`known`):
 //!
-//! * what `before` and `after` agree on must be stored as the type writes it, but for members that only the stored one has (deeper down) and for integers in the place of
-//!   floats. Another unit, another name or a default that is not stored leaves a doubt;
+//! * what `before` and `after` agree on must be stored as the type writes it, but for the order of members and for integers in the place of
+//!   floats. More members deeper down, which an enum that passes for a struct may come to know, another unit, another name or a default that is not stored leaves a doubt;
 //! * what differs becomes what `after` has, unless all three are objects or all three arrays, of which the stored one is not what the type writes: what is in there is
 //!   merged as above;
-//! * the type must read all that it writes, and write all that is there of what it reads;
-//! * a struct of two members may be an adjacently tagged enum, where one member says what the other may hold. There, all that stays must be as the type writes it.
+//! * the type must read all that it writes, and write all that is there of what it reads.
 //!
 //! The result is that of the merge above, byte for byte: what is unknown is copied with what is around it, and not looked at. Types
 //! that are not structs, structs with flattened parts, and types that look at more than they say go the long way.

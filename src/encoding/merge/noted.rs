@@ -210,9 +210,9 @@ fn plain_edits_ask_nothing() {
         ("price", json!(3)),
         ("state", json!("open")),
         ("note", json!("soon")),
-        ("lines", json!([{"n": 1, "u": 1}])),
+        ("lines", json!([{"n": 1}])),
         ("u2", json!("x".repeat(130))),
-        ("address", json!({"n": 1, "u": {"v": 0}})),
+        ("address", json!({"n": 1})),
         ("counts", json!({})),
         ("visits", json!(1)),
     ];
@@ -253,6 +253,8 @@ fn where_notes_do_not_tell_the_type_is_asked() {
     asks(&members("status", json!([])), &[Edit::Visits(2)]);
     // Changed where there is more than the type knows.
     asks(&members("state", json!([])), &[Edit::Address(Some(2))]);
+    // Not changed, where there is more than the type knows.
+    asks(&members("state", json!([{"n": 1, "u": 1}])), &[Edit::Visits(2)]);
     // A default.
     let members = members("state", json!([]));
     let without: Vec<_> = members.into_iter().filter(|(key, _)| *key != "counts").collect();
@@ -296,6 +298,59 @@ fn a_variant_makes_known_what_was_not() {
     assert_eq!((outcome.noted, outcome.general), (None, None));
     let outcome = merged::<Adjacent>(&base, |shape| *shape = Adjacent::A { x: 2 }).unwrap();
     assert_eq!(json(&outcome.noted.unwrap()), json!({"t": "A", "c": {"x": 2, "z": 5}, "u": 0}));
+    // Also where all that the type does not know is below.
+    let base = object(&[("t", json!("A")), ("c", json!({"x": 1, "z": 5}))]);
+    let outcome = merged::<Adjacent>(&base, |shape| *shape = Adjacent::B { x: 1, z: None }).unwrap();
+    assert_eq!((outcome.noted, outcome.general), (None, None));
+    let outcome = merged::<Adjacent>(&base, |shape| *shape = Adjacent::A { x: 2 }).unwrap();
+    assert_eq!(json(&outcome.noted.unwrap()), json!({"t": "A", "c": {"x": 2, "z": 5}}));
+}
+
+/// As [`Adjacent`], with more members.
+#[derive(Serialize, Deserialize, Clone)]
+#[serde(from = "Wire", into = "Wire")]
+enum Wired {
+    A { x: u8 },
+    B { x: u8, z: Option<u8> },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    id: u8,
+    t: String,
+    c: BTreeMap<String, u8>,
+}
+
+impl From<Wire> for Wired {
+    fn from(Wire { t, c, .. }: Wire) -> Self {
+        let x = c["x"];
+        if t == "A" { Self::A { x } } else { Self::B { x, z: c.get("z").copied() } }
+    }
+}
+
+impl From<Wired> for Wire {
+    fn from(wired: Wired) -> Self {
+        let (t, x, z) = match wired {
+            Wired::A { x } => ("A", x, None),
+            Wired::B { x, z } => ("B", x, z),
+        };
+        let c = [("x", Some(x)), ("z", z)];
+        let c = c.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        Self { id: 1, t: t.to_owned(), c }
+    }
+}
+
+#[test]
+fn a_variant_makes_known_what_was_not_among_more_members() {
+    for more in [vec![("u", json!(0))], vec![]] {
+        let mut members = vec![("id", json!(1)), ("t", json!("A")), ("c", json!({"x": 1, "z": 5}))];
+        members.extend(more);
+        let base = object(&members);
+        let outcome = merged::<Wired>(&base, |wired| *wired = Wired::B { x: 1, z: None }).unwrap();
+        assert_eq!((outcome.noted, outcome.general), (None, None));
+        let outcome = merged::<Wired>(&base, |wired| *wired = Wired::A { x: 2 }).unwrap();
+        assert_eq!(json(&outcome.noted.unwrap())["c"], json!({"x": 2, "z": 5}));
+    }
 }
 
 /// Writes a name that it does not read.

@@ -122,8 +122,8 @@ pub(super) fn resemblance(stored: Raw<'_>, view: Raw<'_>) -> Result<Option<usize
     }
 }
 
-/// Whether `stored` is `view` but for members that only `stored` has, and for integers that `view` has as floats.
-pub(super) fn holds(stored: Raw<'_>, view: Raw<'_>) -> Result<bool, BodyError> {
+/// Whether `stored` is `view` but for the order of members, and for integers that `view` has as floats.
+pub(super) fn is_written_so(stored: Raw<'_>, view: Raw<'_>) -> Result<bool, BodyError> {
     if stored.bytes() == view.bytes() {
         return Ok(true);
     }
@@ -133,17 +133,17 @@ pub(super) fn holds(stored: Raw<'_>, view: Raw<'_>) -> Result<bool, BodyError> {
             for member in view.members() {
                 let (key, value) = member?;
                 match members.find(key) {
-                    Some(stored) if holds(stored, value)? => {}
+                    Some(stored) if is_written_so(stored, value)? => {}
                     _ => return Ok(false),
                 }
             }
-            Ok(true)
+            Ok(members.rest().next().is_none())
         }
         (Kind::Array, Kind::Array) => {
             let mut elements = view.elements();
             for stored in stored.elements() {
                 let Some(element) = elements.next() else { return Ok(false) };
-                if !holds(stored?, element?)? {
+                if !is_written_so(stored?, element?)? {
                     return Ok(false);
                 }
             }

@@ -9,7 +9,7 @@ use crate::encoding::merge::correspond::correspond;
 use crate::encoding::merge::keys::ArrayKeys;
 use crate::encoding::merge::lookup::Lookup;
 use crate::encoding::merge::place::{Place, Segment};
-use crate::encoding::merge::same::same;
+use crate::encoding::merge::same::{is_written_so, same};
 
 /// A container that was changed and does not hold what the type writes, so that the type may see it otherwise than the merge did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +97,7 @@ impl Merger<'_> {
         let mark = self.writer.begin_object()?;
         let (mut before, mut after) = (Lookup::new(before)?, Lookup::new(after)?);
         let (mut kept, mut unfounded, mut defaults) = (Vec::new(), Vec::new(), Vec::new());
+        let mut unchanged = Vec::new();
         let mut changed = false;
         for member in base.members() {
             let (key, value) = member?;
@@ -104,7 +105,11 @@ impl Merger<'_> {
                 (Some(old), Some(new)) => {
                     self.writer.key(key)?;
                     let merged = self.value(value, old, new, place.key(key));
-                    changed |= merged.map_err(|error| error.under_key(key))?;
+                    if merged.map_err(|error| error.under_key(key))? {
+                        changed = true;
+                    } else if value != old {
+                        unchanged.push((value, old));
+                    }
                 }
                 (Some(_), None) => changed = true,
                 // The type did not write what it now does, such as a null.
@@ -141,7 +146,14 @@ impl Merger<'_> {
             changed = true;
             unfounded.push(key);
         }
-        if changed && !(kept.is_empty() && defaults.is_empty()) {
+        let mut in_doubt = changed && !(kept.is_empty() && defaults.is_empty());
+        if changed && !in_doubt {
+            // What changed may make known what is in the others.
+            for (value, old) in unchanged {
+                in_doubt = in_doubt || !is_written_so(value, old)?;
+            }
+        }
+        if in_doubt {
             let owned = |keys: Vec<&str>| keys.into_iter().map(str::to_owned).collect();
             self.doubts.push(Doubt {
                 place: place.to_segments(),
