@@ -141,7 +141,9 @@ impl Suspects {
                 let reach = self.action_on(action, &scope, forgets);
                 spared.extend(reach.map(|reach| (number(position), reach)));
             }
-            return (!spared.is_empty()).then_some(Reach::Within(spared));
+            // What tells that an element is still the same is a digest of all of it.
+            let digested = *place == Place::Each && self.meets(&[scope]);
+            return (!digested && !spared.is_empty()).then_some(Reach::Within(spared));
         }
         let written: Vec<_> = action.region().into_iter().map(|path| spot(scope, path)).collect();
         if forgets && action.forgets() {

@@ -132,3 +132,18 @@ fn what_ops_beside_it_have_kept_survives() {
         assert_eq!(low, serde_json::from_str::<Value>(&without).unwrap());
     }
 }
+
+/// A digest of what is short can be guessed at, and one of an element of a list was of all of it.
+#[test]
+fn no_digest_of_it_is_kept() {
+    let evolution = Evolution::new()
+        .step("trim", [Op::each("l", [Op::trim("t")]), Op::each("m", [Op::trim("t")])])
+        .step("forget", [Op::each("l", [Op::remove("ssn").forget()])]);
+    let body = |ssn: &str| json!({"l": [{"t": " x ", "ssn": ssn}], "m": [{"t": " y "}]});
+    let [(high, kept), (_, other)] =
+        ["123", "456"].map(|ssn| carry(&evolution, 1, 3, body(ssn), &Complement::empty()));
+    assert_eq!(kept.as_bytes(), other.as_bytes());
+    // What lists without it have kept stays.
+    let (low, _) = carry(&evolution, 3, 1, high, &kept);
+    assert_eq!(low, json!({"l": [{"t": "x"}], "m": [{"t": " y "}]}));
+}
