@@ -33,7 +33,7 @@ pub struct Plan {
     crossings: Vec<Crossing>,
     /// Some step is undone and then done again, so that what it drops must be kept meanwhile.
     repeats: bool,
-    /// The crossings, in parts; made when a document is first read by the plan.
+    /// The crossings, in parts; none where a function is among them. Made when a document is first read by the plan.
     parts: OnceLock<Arc<[Part]>>,
 }
 
@@ -113,7 +113,7 @@ impl Plan {
     }
 
     /// As [`run`](Self::run), for a document without a complement that is encoded and shall be: many ops are carried out together, which comes to the same. `None`
-    /// where that is not possible or anything fails; [`run`](Self::run) tells why.
+    /// where that is not possible or anything fails; [`run`](Self::run) tells why. No function is called, so that none is called twice.
     pub(crate) fn rewrite(
         &self,
         body: Raw<'_>,
@@ -261,14 +261,17 @@ fn finish(crossings: &[Crossing], mut form: Form<'_, '_>) -> Result<(), StepErro
     }
 }
 
-/// Cut where there are steps whose ops cannot be carried out together with others, or that have a function.
+/// Cut where there are steps whose ops cannot be carried out together with others.
 fn parts(crossings: &[Crossing], repeats: bool) -> Vec<Part> {
     let fuses = |crossing: &Crossing| {
         let mut ops = crossing.step.ops.iter();
         let takes = ops.all(|op| op.action().is_some_and(Fused::takes));
-        !repeats && crossing.up && crossing.function.is_none() && takes
+        !repeats && crossing.up && takes
     };
     let mut parts = Vec::new();
+    if crossings.iter().any(|crossing| crossing.function.is_some()) {
+        return parts;
+    }
     let mut from = 0_usize;
     for run in crossings.chunk_by(|one, other| fuses(one) == fuses(other)) {
         let to = from.saturating_add(run.len());

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
@@ -343,4 +345,29 @@ fn names_may_be_long() {
         .rewrite(Raw::new(&bytes).unwrap(), &StepContext::new("k", &DocumentId::from(1)), Limits::default())
         .unwrap();
     assert_eq!(Raw::new(&rewritten).unwrap().to_value().unwrap(), json!({name: 1}));
+}
+
+/// Where a part of the way was carried out and a later one failed, all was done again from the start, and functions were called twice.
+#[test]
+fn functions_are_called_once() {
+    for fails in [false, true] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let function = Function::new("count", move |_: &mut Value, _: &StepContext<'_>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            if fails { Err("no") } else { Ok(()) }
+        });
+        let evolution = Evolution::new()
+            .step("one", [Op::rename("a", "b")])
+            .step("two", function)
+            .step("three", [Op::convert("b", To::Integer)]);
+        let plan = plan(&evolution).unwrap();
+        let bytes = Node::from_value(json!({"a": "x"})).unwrap().to_bytes(Limits::default()).unwrap();
+        let raw = Raw::new(&bytes).unwrap();
+        let id = DocumentId::from(1);
+        let context = StepContext::new("k", &id);
+        assert_eq!(plan.rewrite(raw, &context, Limits::default()), None);
+        plan.run(&mut Node::Raw(raw), &context).unwrap_err();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
 }
