@@ -263,7 +263,8 @@ impl Kind {
         })
     }
 
-    /// A body brought to another stamp, to be read there, if it is `wanted`: what is not is not encoded.
+    /// A body brought to another stamp, to be read there, if it is `wanted`. What is not is encoded only where that is cheaper than not to: where ops are carried out
+    /// together, on the encoded body.
     pub(crate) fn read_if(
         &self,
         id: &DocumentId,

@@ -36,7 +36,7 @@ impl View {
     }
 
     /// As [`of`](Self::of), if the document is as `condition` says. Where it lies in the program's shape, nothing of it is decoded; where
-    /// it does not, nothing is encoded that is not wanted.
+    /// it does not, it is carried first, and [encoded as is cheapest](Kind::read_if).
     pub(crate) fn matching(
         kind: &Kind,
         id: &DocumentId,
@@ -54,7 +54,7 @@ impl View {
         Ok(carried.map(|carried| Self { record, stamp, carried: Some(carried.into()) }))
     }
 
-    /// Whether the document is as `condition` says. Encodes nothing.
+    /// Whether the document is as `condition` says. Copies nothing of one that lies in the program's shape.
     pub(crate) fn matches(
         kind: &Kind,
         id: &DocumentId,
