@@ -282,7 +282,27 @@ fn parts(crossings: &[Crossing], repeats: bool) -> Vec<Part> {
         }
         from = to;
     }
-    parts
+    if parts.len() <= FEW_PARTS { parts } else { worthwhile(parts, crossings) }
+}
+
+/// With so many parts the body is encoded seldom enough, however few ops they are.
+const FEW_PARTS: usize = 3;
+
+/// So many ops together save more than it costs to encode the body once more.
+const MANY_OPS: usize = 4;
+
+/// The parts, those of few ops together with what is next to them and carried out op by op.
+fn worthwhile(parts: Vec<Part>, crossings: &[Crossing]) -> Vec<Part> {
+    let mut joined: Vec<Part> = Vec::new();
+    for Part { crossings: range, fused } in parts {
+        let ops = crossings.get(range.clone()).map_or(0, |crossings| actions(crossings).count());
+        let fused = fused.filter(|_| ops >= MANY_OPS);
+        match joined.last_mut() {
+            Some(last) if last.fused.is_none() && fused.is_none() => last.crossings.end = range.end,
+            _ => joined.push(Part { crossings: range, fused }),
+        }
+    }
+    joined
 }
 
 /// Steps whose ops can be carried out together: in one part if they do not name too much, else in several.

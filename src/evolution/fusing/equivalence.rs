@@ -371,3 +371,27 @@ fn functions_are_called_once() {
         assert_eq!(calls.load(Ordering::Relaxed), 1);
     }
 }
+
+/// A body is not encoded again and again for a few ops each.
+#[test]
+fn few_ops_among_others_are_not_worth_it() {
+    let bytes = Node::from_value(json!({"a": "x y"})).unwrap().to_bytes(Limits::default()).unwrap();
+    let is_rewritten = |ops: Vec<Op>| {
+        let steps: Vec<_> = ops.into_iter().map(|op| vec![op]).collect();
+        plan(&evolution(&steps, None))
+            .unwrap()
+            .rewrite(
+                Raw::new(&bytes).unwrap(),
+                &StepContext::new("k", &DocumentId::from(1)),
+                Limits::default(),
+            )
+            .is_some()
+    };
+    let split = |n: usize| Op::split(format!("s{n}"), " ", [format!("t{n}"), format!("u{n}")]);
+    let add = |n: usize| Op::add(format!("s{n}"), "x y");
+    assert!(is_rewritten(vec![add(0), split(0), add(1)]));
+    assert!(!is_rewritten((0..20).flat_map(|n| [add(n), split(n)]).collect()));
+    let mut long: Vec<_> = (0..20).flat_map(|n| [add(n), split(n)]).collect();
+    long.extend((20..24).map(add));
+    assert!(is_rewritten(long));
+}
