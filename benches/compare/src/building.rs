@@ -2,7 +2,7 @@
 //!
 //! Writes come at a steady pace, as from users, and not as fast as they can, which would measure the disk. They change documents of a
 //! big collection, of which the index is built that is being built. Rounds of both take turns; each index is dropped again, and what
-//! it had is removed before the next round begins.
+//! it had is removed before the next round begins. The thread that builds has its default throttle.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@
 //!
 //! The log is written ahead (`journal_mode = WAL`). What is compared with PivotDB's durable commits has `synchronous = FULL`, so that each
 //! commit is on the disk when it returns; what is compared with its buffered ones has `NORMAL`, in which SQLite syncs at checkpoints alone, and promises less than
-//! PivotDB does, which syncs every 100 ms. The page cache has PivotDB's size, and holds everything, as there. `ANALYZE` has been run.
+//! PivotDB does, which syncs every 100 ms. The page cache has PivotDB's size, and holds everything, as there. Before queries `ANALYZE` is run.
 
 use std::path::Path;
 
