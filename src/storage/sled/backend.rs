@@ -259,6 +259,8 @@ impl Drop for SledBackend {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
     use crate::storage::directory::testing::{batch, create};
 
@@ -299,7 +301,12 @@ mod tests {
             let before = flushed(&backend);
             std::thread::scope(|scope| {
                 let under_way = backend.sync_failed.lock().unwrap();
-                let apply = scope.spawn(|| backend.apply(&large()));
+                let (theirs, batch, (begins, begun)) = (&backend, large(), mpsc::channel());
+                let apply = scope.spawn(move || {
+                    begins.send(()).unwrap();
+                    theirs.apply(&batch)
+                });
+                begun.recv().unwrap();
                 std::thread::sleep(Duration::from_millis(50));
                 assert!(!apply.is_finished());
                 if enough {
