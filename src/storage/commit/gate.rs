@@ -104,6 +104,14 @@ impl GateState {
         let Favoured { ticket: favoured, until, .. } = self.favoured?;
         (ticket != favoured && now < until).then_some(until)
     }
+
+    /// Whoever is favoured is so no longer: others have their turn for as long as they were held back.
+    fn end_favour(&mut self, now: Instant) {
+        if let Some(Favoured { since, until, .. }) = self.favoured.take() {
+            let ended = now.min(until);
+            self.next_favour = Some(ended + ended.saturating_duration_since(since));
+        }
+    }
 }
 
 /// While this lives, and no longer than was said when it was given, no other commit is made: what its holder reads from now on is still so
@@ -117,11 +125,8 @@ pub(crate) struct Favour<'g> {
 impl Drop for Favour<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.gate.state);
-        if let Some(favoured) = state.favoured.filter(|favoured| favoured.ticket == self.ticket) {
-            state.favoured = None;
-            // Others have their turn for as long.
-            let now = Instant::now();
-            state.next_favour = Some(now + now.saturating_duration_since(favoured.since));
+        if state.favoured.is_some_and(|favoured| favoured.ticket == self.ticket) {
+            state.end_favour(Instant::now());
         }
         if state.waiting > 0 {
             self.gate.changed.notify_all();
@@ -205,9 +210,11 @@ impl Gate {
         let mut state = lock(&self.state);
         let since = Instant::now();
         let until = since + at_most;
-        if state.favoured.is_some_and(|other| since < other.until)
-            || state.next_favour.is_some_and(|next| since < next)
-        {
+        if state.favoured.is_some_and(|other| since < other.until) {
+            return None;
+        }
+        state.end_favour(since);
+        if state.next_favour.is_some_and(|next| since < next) {
             return None;
         }
         state.tickets = state.tickets.wrapping_add(1).max(1);

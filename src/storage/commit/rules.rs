@@ -17,7 +17,7 @@ use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Class, Commit, Durability, Expected, Reads};
 use crate::storage::commit::engine::{Engine, Medium};
 use crate::storage::commit::error::StorageError;
-use crate::storage::commit::gate::lock;
+use crate::storage::commit::gate::{Gate, lock};
 use crate::storage::commit::group::decode_counter;
 use crate::storage::commit::options::Options;
 use crate::storage::commit::puppet::{Act, Call, PATIENCE, Puppet};
@@ -1094,7 +1094,7 @@ fn whoever_is_favoured_commits_first_and_readers_do_not_wait() {
     // Where this thread gets no time in between, the bound has passed.
     let made = (0..100_u8).any(|attempt| {
         let (favour, hot) = (favoured(), [b'k', attempt]);
-        assert!(engine.favour().is_none(), "one at a time");
+        let alone = engine.favour().is_none();
         let made = thread::scope(|scope| {
             let transaction = engine.begin();
             transaction.get(&hot).unwrap();
@@ -1107,16 +1107,37 @@ fn whoever_is_favoured_commits_first_and_readers_do_not_wait() {
             let commit = std::mem::take(&mut ended.commit);
             let first = engine.apply_with(commit, Some(favour));
             let other = other.join().unwrap();
-            first.is_ok_and(|first| read.is_none() && other >= first)
+            first.is_ok_and(|first| alone && read.is_none() && other >= first)
         });
         assert_eq!(get(&engine, &hot).unwrap(), b"other");
         made
     });
-    assert!(made, "others get in before the one that is favoured");
+    assert!(made, "others get in before the one that is favoured, or beside him another one is");
     // One that does nothing, such as one that waits for another's commit, holds nobody back for ever.
     let (began, idle) = (Instant::now(), favoured());
     engine.commit(put(b"k", b"v"), Durability::Buffered).unwrap();
     assert!(began.elapsed() >= MOMENT && began.elapsed() < PATIENCE);
     drop(idle);
     assert!(engine.close().is_ok());
+}
+
+/// Others have their turn for as long as somebody was favoured, and no longer: neither were they passed over where he was still there, nor did they have it for as long
+/// as he was.
+#[test]
+fn after_a_favour_others_have_their_turn_for_as_long_as_they_were_held_back() {
+    const FAVOURED: Duration = Duration::from_millis(200);
+    let gate = Gate::default();
+    // One who stays has been favoured until the bound.
+    let begun = Instant::now();
+    let stays = gate.favour(FAVOURED).unwrap();
+    thread::sleep(FAVOURED + FAVOURED / 10);
+    let next = gate.favour(FAVOURED).is_some();
+    assert!(!next || begun.elapsed() >= 2 * FAVOURED, "another one at once");
+    drop(stays);
+    thread::sleep((begun + 3 * FAVOURED).saturating_duration_since(Instant::now()));
+    let begun = Instant::now();
+    let stays = gate.favour(FAVOURED).unwrap();
+    thread::sleep(3 * FAVOURED);
+    drop(stays);
+    assert!(begun.elapsed() >= 2 * FAVOURED && gate.favour(FAVOURED).is_some(), "nobody for too long");
 }
