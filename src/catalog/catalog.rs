@@ -478,7 +478,7 @@ fn add(commit: &mut Commit, key: Vec<u8>, entry: Value) -> Result<(), Error> {
 }
 
 /// Gives each entry, or what is wrong with it: its key, or what is there.
-fn for_each_entry(
+pub(crate) fn for_each_entry(
     held: &Held,
     section: Section,
     mut take: impl FnMut(Result<CatalogKey<'_>, KeyError>, Result<Value, Error>) -> Result<(), Error>,

@@ -249,13 +249,21 @@ impl Step<'_> {
         // Whatever is wrong with it is in the place of its entries, and told by who reads it.
         let Some(record) = record else { return Ok(None) };
         self.taken.bytes = self.taken.bytes.saturating_add(record.body().len());
-        let kind = self.context.kinds.kind(record.header.kind)?;
-        let stored = Stored { number: record.header.kind, kind: &kind, shaped: shaped(record) };
+        let number = record.header.kind;
+        if !self.generation.covers(self.context.kinds, number)? {
+            return Ok(Some(Entered::default()));
+        }
+        let kind = self.context.kinds.kind(number)?;
+        let stored = Stored { number, kind: &kind, shaped: shaped(record) };
         entries_of(self.generation, id, stored, self.context.limits).map(Some)
     }
 
     fn take(&mut self, found: Found) -> Result<(), Error> {
         let Found { id, record, .. } = found;
+        // Chunks that do not belong to the document, which has been taken.
+        if record.is_err() && self.taken.last.as_ref() == Some(&id) {
+            return Ok(());
+        }
         self.seen.keys.insert(document::key(self.generation.collection, &id)?.into());
         let entered = self.entered(&id, record.as_ref().ok())?;
         let number = self.generation.number;

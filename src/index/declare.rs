@@ -7,7 +7,7 @@ use crate::error::error::Error;
 use crate::index::definition::{Definition, Index};
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live, Shape};
-use crate::index::indexes::{Context, Indexes, Kinds};
+use crate::index::indexes::{Context, Indexes, Kinds, kind_number};
 use crate::index::outlook::{Outlook, Stored, nearest_below, outlook, stored};
 use crate::index::state::IndexState;
 use crate::record::kind::Kind;
@@ -101,11 +101,17 @@ pub(crate) fn declare(
 /// Whether it has documents of one of these kinds, under whichever of their names.
 pub(crate) fn is_of(kinds: &dyn Kinds, generation: &Generation, of: &[u32]) -> Result<bool, Error> {
     for number in generation.kinds.keys() {
-        if of.contains(number) || of.contains(&kinds.kind(*number)?.number()) {
+        if of.contains(number) || kind_number(kinds, *number)?.is_some_and(|number| of.contains(&number)) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether these are of one index of their collection: those of one name that have no kind in common have nothing to do with each other.
+pub(crate) fn are_of_one(kinds: &dyn Kinds, one: &Generation, other: &Generation) -> Result<bool, Error> {
+    let numbers = |of: &Generation| of.kinds.keys().copied().collect::<Vec<_>>();
+    Ok(one.name == other.name && (is_of(kinds, one, &numbers(other))? || is_of(kinds, other, &numbers(one))?))
 }
 
 /// Drops what a generation that has become readable takes the place of: those of its name that are for the same stamps.

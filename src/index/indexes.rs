@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::catalog::catalog::for_each_entry;
 use crate::catalog::entry;
 use crate::encoding::body::limits::Limits;
 use crate::encoding::key::catalog::{CatalogKey, Section};
-use crate::encoding::key::document;
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::{Space, Span};
 use crate::error::error::Error;
@@ -19,11 +19,9 @@ use crate::index::state::{IndexState, Status};
 use crate::index::throttle::Throttle;
 use crate::record::kind::Kind;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
-use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::Commit;
 use crate::storage::commit::engine::Engine;
 use crate::stored::entries::Entries;
-use crate::stored::record::Record;
 use crate::stored::state::{Held, State as _};
 use crate::stored::write;
 
@@ -102,26 +100,34 @@ impl Gate<'_> {
     }
 }
 
+impl Generation {
+    /// Whether it covers documents that are stored under this number of a kind.
+    pub(crate) fn covers(&self, kinds: &dyn Kinds, stored: u32) -> Result<bool, Error> {
+        let is_covered = |number: u32| self.kinds.contains_key(&number);
+        Ok(is_covered(stored) || kind_number(kinds, stored)?.is_some_and(is_covered))
+    }
+}
+
 impl Indexes {
     /// Reads them all.
     pub(crate) fn load(engine: &Engine) -> Result<Self, Error> {
         let held = Held::Snapshot(Arc::new(engine.snapshot()));
         let mut loaded = Loaded::default();
-        let mut entries = Entries::within(&held, Section::Generations.span());
-        while let Some((key, value)) = entries.next()? {
-            let number = match CatalogKey::parse(&key) {
-                Ok((CatalogKey::Generation(number), 0)) => number,
-                Ok(_) => continue,
+        for_each_entry(&held, Section::Generations, |key, entry| {
+            let number = match key {
+                Ok(CatalogKey::Generation(number)) => number,
+                Ok(_) => return Ok(()),
                 Err(error) => {
                     loaded.damaged(format!("a key in {:?}", Section::Generations), &error.into());
-                    continue;
+                    return Ok(());
                 }
             };
-            let taken = loaded.take(&held, number, &key, &value);
+            let taken = entry.and_then(|json| loaded.take(&held, number, &json));
             if let Err(error) = taken.map(Ok).or_else(only_corrupt)? {
                 loaded.is_lost(&held, number, &error)?;
             }
-        }
+            Ok(())
+        })?;
         let Loaded { mut sets, damaged, unsure } = loaded;
         // What is written from now on does not keep them up: that must be known to whoever can read them after all.
         let mut commit = Commit::default();
@@ -289,15 +295,9 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn take(&mut self, held: &Held, number: u32, key: &Bytes, value: &Bytes) -> Result<(), Error> {
-        let record = Record::from_chunks(key, value, |chunk| {
-            Ok::<Option<Bytes>, Error>(held.get(&document::chunk_key(key, chunk))?)
-        })?;
-        let json = entry::open(&record)?;
+    fn take(&mut self, held: &Held, number: u32, json: &Value) -> Result<(), Error> {
         if number == 0 {
-            let largest = json.get("generation").and_then(|number| number.as_u64()?.try_into().ok());
-            self.sets.numbered = largest
-                .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the number of indexes is malformed"))?;
+            self.sets.numbered = largest_number(json)?;
             return Ok(());
         }
         let known = status(held, number).and_then(|status| {
@@ -313,7 +313,7 @@ impl Loaded {
                 Live::new(IndexState::Unmaintained, Flags::default())
             }
         };
-        self.sets.all.insert(number, Arc::new(Generation::from_json(number, &json, live)?));
+        self.sets.all.insert(number, Arc::new(Generation::from_json(number, json, live)?));
         Ok(())
     }
 
@@ -342,6 +342,30 @@ impl Loaded {
     fn damaged(&mut self, entry: String, error: &Error) {
         self.damaged.push((entry, error.to_string()));
     }
+}
+
+/// The largest number that has been given, as the catalog has it.
+fn largest_number(json: &Value) -> Result<u32, Error> {
+    let largest = json.get("generation").and_then(|number| number.as_u64()?.try_into().ok());
+    largest.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the number of indexes is malformed"))
+}
+
+/// How many entries of indexes the catalog of one state has that are damaged: those that make no index when it is [loaded](Indexes::load).
+pub(crate) fn count_damaged(held: &Held) -> Result<u64, Error> {
+    let mut damaged = 0_u64;
+    for_each_entry(held, Section::Generations, |key, entry| {
+        let read = key.map_err(Error::from).and_then(|key| match (key, entry?) {
+            (CatalogKey::Generation(0), json) => largest_number(&json).map(drop),
+            (CatalogKey::Generation(number), json) => {
+                let live = Live::new(IndexState::Unmaintained, Flags::default());
+                Generation::from_json(number, &json, live).map(drop)
+            }
+            _ => Ok(()),
+        });
+        damaged += u64::from(read.map(Ok).or_else(only_corrupt)?.is_err());
+        Ok(())
+    })?;
+    Ok(damaged)
 }
 
 /// `Ok` with what is damaged; any other error stays one.
@@ -376,6 +400,16 @@ impl Sets {
     }
 }
 
+/// The number of the kind that documents are of which are stored under the number `stored`: it may be that of another of its names. `None` where
+/// the catalog does not know it, so that it is of no kind that it knows.
+pub(crate) fn kind_number(kinds: &dyn Kinds, stored: u32) -> Result<Option<u32>, Error> {
+    match kinds.kind(stored) {
+        Ok(kind) => Ok(Some(kind.number())),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A generation's state in one state of the store; `None` where there is none yet.
 pub(crate) fn status(held: &Held, generation: u32) -> Result<Option<Status>, Error> {
     held.get(&index::state(generation))?.map(|value| Status::read(generation, &value)).transpose()
@@ -401,7 +435,7 @@ fn flags(held: &Held, generation: u32) -> Result<Flags, Error> {
     Ok(flags)
 }
 
-fn put_entry(commit: &mut Commit, number: u32, json: serde_json::Value) -> Result<(), Error> {
+fn put_entry(commit: &mut Commit, number: u32, json: Value) -> Result<(), Error> {
     let key = CatalogKey::Generation(number).encode();
     let sealed = entry::seal(&key, json)?;
     write::put(commit, key, sealed, 0);

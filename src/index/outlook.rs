@@ -10,7 +10,7 @@ use crate::index::entries_of::{choose, is_on_the_way};
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, MAX_SHAPES, Shape, are_alike};
 use crate::index::impact::Impact;
-use crate::index::indexes::Kinds;
+use crate::index::indexes::{Kinds, kind_number};
 use crate::model::stamp::Stamp;
 use crate::record::kind::Kind;
 use crate::storage::commit::group::decode_counter;
@@ -39,7 +39,7 @@ pub(crate) fn stored(kinds: &dyn Kinds, held: &Held, collection: u32) -> Result<
     while let Some((key, value)) = counters.next()? {
         let CensusKey { kind, stamp, .. } = CensusKey::parse(&key)?;
         if decode_counter(&value) > 0 {
-            stored.push((kinds.kind(kind)?.number(), stamp));
+            stored.push((kind_number(kinds, kind)?.unwrap_or(kind), stamp));
         }
     }
     Ok(stored)

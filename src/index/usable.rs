@@ -10,7 +10,7 @@ use crate::evolution::history::Stop;
 use crate::filter::route::Route;
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
-use crate::index::indexes::{Indexes, Kinds, status};
+use crate::index::indexes::{Indexes, Kinds, kind_number, status};
 use crate::index::state::IndexState;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
@@ -150,7 +150,8 @@ fn has_out_of_reach(kinds: &dyn Kinds, held: &Held, collection: u32, seen: &[See
         let mut counters = Counters::within(held, census::collection_span(collection));
         while let Some((key, _)) = counters.next()? {
             let counter = CensusKey::parse(&key)?;
-            let same = kinds.kind(counter.kind)?.number() == kind.number();
+            // Of a kind that is not known a scan says so.
+            let same = kind_number(kinds, counter.kind)?.is_none_or(|number| number == kind.number());
             if same && kind.check_way(counter.stamp, *stamp).is_err() {
                 return Ok(true);
             }
@@ -185,7 +186,7 @@ pub(crate) fn can_read_all(
         while let Some((key, value)) = counters.next()? {
             let counter = CensusKey::parse(&key)?;
             if decode_counter(&value) > 0
-                && kinds.kind(counter.kind)?.number() == kind.number()
+                && kind_number(kinds, counter.kind)?.is_none_or(|number| number == kind.number())
                 && !surely(counter.kind, counter.stamp)
             {
                 return Ok(false);

@@ -57,10 +57,14 @@ impl Core {
 
     /// How many documents of the kinds that a generation covers its collection has now.
     pub(crate) fn covered(&self, generation: &Generation) -> Result<u64, Error> {
-        let held = Held::Snapshot(Arc::new(self.engine.snapshot()));
+        self.covered_in(&Held::Snapshot(Arc::new(self.engine.snapshot())), generation)
+    }
+
+    /// And in one state.
+    pub(crate) fn covered_in(&self, held: &Held, generation: &Generation) -> Result<u64, Error> {
         let mut documents = 0_u64;
-        for (key, value) in counters(&held, generation.collection)? {
-            if generation.kinds.contains_key(&self.kind(key.kind)?.number()) {
+        for (key, value) in counters(held, generation.collection)? {
+            if generation.covers(self, key.kind)? {
                 documents = documents.saturating_add(value);
             }
         }

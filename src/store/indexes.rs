@@ -229,7 +229,7 @@ impl<T> Collection<T> {
                 (state, now) if now.is_maintained() => state,
                 (_, now) => now,
             };
-            let of_documents = self.covered(&held, &generation)?;
+            let of_documents = self.inner.covered_in(&held, &generation)?;
             let marked = |mark| marked(&held, generation.number, mark);
             let (marks, duplicate_ids) =
                 if status.duplicates > 0 { marked(Mark::Duplicate)? } else { (0, Vec::new()) };
@@ -323,14 +323,6 @@ impl<T> Collection<T> {
             impact: impact_since(&self.inner, &generation),
         });
         considered.collect()
-    }
-
-    /// How many documents of the kinds that a generation covers the collection has.
-    fn covered(&self, held: &Held, generation: &Generation) -> Result<u64> {
-        let census = self.census_of(held)?;
-        let names: Vec<_> =
-            generation.kinds.keys().filter_map(|number| self.inner.catalog.kind_name(*number)).collect();
-        Ok(census.iter().filter(|entry| names.contains(&entry.kind)).map(|entry| entry.documents).sum())
     }
 
     /// Those that have documents which the handle sees.
