@@ -17,6 +17,8 @@ use crate::encoding::text::error::PrintError;
 use crate::encoding::text::print::print;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
+use crate::index::declare::are_of_one;
+use crate::index::generation::Generation;
 use crate::index::state::IndexState;
 use crate::maintenance::full;
 use crate::maintenance::progress::{Progress, Reporter, Turn};
@@ -321,7 +323,7 @@ impl Names {
         let catalog = Catalog::read(held)?;
         catalog.check_whole()?;
         let (collections, kinds) = (numbered(catalog.collections()), numbered(catalog.kinds()));
-        let indexes = indexes(inner, &collections, &kinds);
+        let indexes = indexes(inner, &collections, &kinds)?;
         Ok(Self { catalog, collections, kinds, indexes, kind: None })
     }
 
@@ -342,7 +344,7 @@ impl Names {
         let family: BTreeSet<_> = present.iter().flat_map(|number| catalog.family(*number)).collect();
         kinds.retain(|number, _| present.contains(number) || family.contains(number));
         catalog.check_steps(|kind| kinds.contains_key(&kind))?;
-        let indexes = indexes(&collection.inner, &collections, &kinds);
+        let indexes = indexes(&collection.inner, &collections, &kinds)?;
         Ok(Self { catalog, collections, kinds, indexes, kind })
     }
 
@@ -373,22 +375,30 @@ fn indexes(
     inner: &Inner,
     collections: &BTreeMap<u32, Name>,
     kinds: &BTreeMap<u32, Name>,
-) -> Vec<(String, Value)> {
+) -> Result<Vec<(String, Value)>> {
     let mut indexes = Vec::new();
     for (number, collection) in collections {
-        let mut newest = BTreeMap::new();
+        let mut newest: Vec<Arc<Generation>> = Vec::new();
         for generation in inner.indexes.of(*number) {
             let of_these = generation.kinds.keys().all(|kind| kinds.contains_key(kind));
             if generation.created && of_these && generation.live.state() != IndexState::Disabled {
-                newest.insert(generation.name.to_string(), generation);
+                let mut others = Vec::new();
+                for older in newest {
+                    if !are_of_one(&**inner, &older, &generation)? {
+                        others.push(older);
+                    }
+                }
+                newest = others;
+                newest.push(generation);
             }
         }
-        for generation in newest.into_values() {
+        newest.sort_by(|one, other| one.name.cmp(&other.name));
+        for generation in newest {
             let name = |kind: u32| kinds.get(&kind).map(|name| name.plain.clone());
             indexes.extend(generation.to_named_json(name).map(|json| (collection.plain.clone(), json)));
         }
     }
-    indexes
+    Ok(indexes)
 }
 
 fn numbered(names: Vec<(String, u32)>) -> BTreeMap<u32, Name> {

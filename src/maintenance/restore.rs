@@ -13,6 +13,7 @@ use crate::error::kind::ErrorKind;
 use crate::evolution::fingerprint;
 use crate::evolution::history::Recorded;
 use crate::evolution::notes::OpenComplement;
+use crate::index::declare::are_of_one;
 use crate::index::generation::Generation;
 use crate::maintenance::error::Flaw;
 use crate::maintenance::full::{FullDocument, FullLine};
@@ -170,7 +171,7 @@ impl Restoring {
         Ok(())
     }
 
-    /// Declares an index that was made by a call, unless there is one of its name. It is built as any other.
+    /// Declares an index that was made by a call, unless there is one of its name and one of its kinds. It is built as any other.
     pub(crate) fn make_index(&self, collection: &str, generation: &Value) -> Result<()> {
         let (number, name) = self
             .collections
@@ -181,8 +182,10 @@ impl Restoring {
         let kind = |name: &str| self.kinds.get(name).map(|kind| kind.number);
         let generation = Generation::from_named_json(indexes.next_number()?, *number, generation, kind)
             .ok_or_else(|| Error::from(Flaw::Member { name: "index" }).with_collection(name))?;
-        if indexes.of(*number).iter().any(|known| known.name == generation.name) {
-            return Ok(());
+        for known in indexes.of(*number) {
+            if are_of_one(&**self.inner, &known, &generation)? {
+                return Ok(());
+            }
         }
         let made = indexes.add(engine, generation)?;
         drop(changing);

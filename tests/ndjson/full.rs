@@ -378,3 +378,31 @@ fn indexes_that_were_made_by_calls_come_along_and_are_built() {
         ErrorKind::InvalidText
     );
 }
+
+/// They stand beside each other, as indexes of different names do. Of all of one name only one came along.
+#[test]
+fn indexes_of_one_name_and_different_kinds_come_along() {
+    let (store, _) = open();
+    for kind in ["cat", "dog"] {
+        let pets = store.collection_with::<Value>("pets", kind, &Evolution::new()).unwrap();
+        pets.create_index(&Index::unique("name")).unwrap();
+        pets.insert(&json!({"name": "Rex"})).unwrap();
+    }
+    let text = exported(&store);
+    assert_eq!(text.matches(r#""type":"index""#).count(), 2);
+    let (other, _) = open();
+    Import::into_store(&other).read_from(text.as_bytes()).unwrap();
+    assert_eq!(exported(&other), text);
+    for kind in ["cat", "dog"] {
+        let pets = other.collection_with::<Value>("pets", kind, &Evolution::new()).unwrap();
+        assert!(pets.insert(&json!({"name": "Rex"})).unwrap_err().is_unique_violation(), "{kind}");
+    }
+    // Where one of them is there already, it stays, and the other is made.
+    let (other, _) = open();
+    let dogs = other.collection_with::<Value>("pets", "dog", &Evolution::new()).unwrap();
+    dogs.create_index(&Index::on("name")).unwrap();
+    Import::into_store(&other).read_from(text.as_bytes()).unwrap();
+    let indexes = dogs.indexes().unwrap();
+    let found: Vec<_> = indexes.iter().map(|index| (index.kinds[0].as_str(), index.unique)).collect();
+    assert_eq!(found, [("dog", false), ("cat", true)]);
+}
