@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
-use crate::catalog::entry;
+use crate::catalog::catalog::Catalog;
 use crate::encoding::envelope::record::Head;
 use crate::encoding::key::catalog::CatalogKey;
 use crate::encoding::key::census::CensusKey;
-use crate::encoding::key::document::{self, chunk_key};
+use crate::encoding::key::document;
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::{self, META_KEY, Space};
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
+use crate::index::indexes;
 use crate::model::id::DocumentId;
 use crate::storage::backend::{Direction, KeyRange};
 use crate::storage::bytes::Bytes;
@@ -73,7 +74,8 @@ impl<T> Collection<T> {
     ///
     /// # Errors
     /// `InvalidId`; `InvalidOption` on the handle of a transaction or snapshot; `Conflict` when others keep writing the documents; `TooLarge` when together
-    /// they exceed the limit of a commit; `Corrupt` where keys of documents are damaged, or the medium is; and what a commit can fail with.
+    /// they exceed the limit of a commit; `SnapshotExpired` when others overwrite too much while the store is read; `Corrupt` where keys of documents are damaged, or the medium is;
+    /// and what a commit can fail with.
     pub fn discard_corrupt<I>(&self, ids: I) -> Result<Vec<Discarded>>
     where
         I: IntoIterator,
@@ -102,16 +104,16 @@ impl<T> Collection<T> {
             for generation in self.inner.indexes.of(self.number) {
                 for (mark, id) in [Mark::Unreadable, Mark::Duplicate]
                     .into_iter()
-                    .flat_map(|mark| corrupt.keys().map(move |id| (mark, id)))
+                    .flat_map(|mark| gone(&corrupt).map(move |(id, _)| (mark, id)))
                 {
                     // A build may have come past meanwhile.
                     commit.remove(index::mark(generation.number, mark, id)?);
                 }
             }
-            let outcome = self.inner.engine.commit(commit, self.durability);
+            let applied = self.inner.engine.apply(commit);
             drop(gate);
-            match outcome {
-                Ok(_) => {
+            match applied.and_then(|sequence| self.inner.engine.wait(sequence, self.durability)) {
+                Ok(()) => {
                     let discarded = corrupt.into_iter().map(|(id, found)| Discarded {
                         error: self.at(&id, found.error),
                         entries: found
@@ -175,8 +177,8 @@ impl Store {
     /// afterwards any more. Costs two reads of the whole store.
     ///
     /// # Errors
-    /// `Corrupt` while there is a damaged record, which has to be [discarded](Collection::discard_corrupt) first; `InsideTransaction`; and what a commit can
-    /// fail with.
+    /// `Corrupt` while there is a damaged record, which has to be [discarded](Collection::discard_corrupt) first; `SnapshotExpired` when others overwrite too much while
+    /// the store is read; `InsideTransaction`; and what a commit can fail with.
     pub fn accept_content(&self) -> Result<bool> {
         let inner = self.inner();
         inner.insiders.check_outside()?;
@@ -205,6 +207,9 @@ fn correction(
     mut damaged: u64,
     mut show: impl FnMut(Space, &Bytes, &Bytes),
 ) -> Result<Option<Correction>> {
+    // By the same functions as the store is opened with.
+    damaged += u64::try_from(Catalog::read(held)?.damaged().len()).unwrap_or(u64::MAX);
+    damaged += indexes::count_damaged(held)?;
     let (mut keys, mut digest) = (0_u64, StateDigest::default());
     let mut entries = Entries::new(held, KeyRange::all());
     while let Some((key, value)) = entries.next()? {
@@ -214,7 +219,7 @@ fn correction(
         keys = keys.saturating_add(1);
         digest.add(&key, &value);
         match space::parse(&key) {
-            Ok((Space::Catalog, _)) => damaged += u64::from(is_damaged_entry(held, &key, &value)?),
+            Ok((Space::Catalog, _)) => damaged += u64::from(CatalogKey::parse(&key).is_err()),
             Ok((space, _)) => show(space, &key, &value),
             Err(_) => damaged += 1,
         }
@@ -233,6 +238,11 @@ struct Corrupt {
     has_head: bool,
     /// Whether nothing of it stays.
     is_gone: bool,
+}
+
+/// Those of which nothing stays.
+fn gone(corrupt: &BTreeMap<DocumentId, Corrupt>) -> impl Iterator<Item = (&DocumentId, &Corrupt)> {
+    corrupt.iter().filter(|(_, found)| found.is_gone)
 }
 
 /// What is corrupt of a document; `None`: nothing, or it is not there.
@@ -283,7 +293,7 @@ fn examine(held: &Held, collection: u32, id: &DocumentId) -> Result<Option<Corru
 struct Surveyed {
     /// Sound ones of the collection.
     counted: BTreeMap<CensusKey, i64>,
-    /// Damaged ones of the collection, without such as have no head,
+    /// Damaged ones of the collection, without such as have no head, or are sound but for chunks that do not belong to them,
     damaged_here: i64,
     /// and all that is damaged.
     damaged: u64,
@@ -293,6 +303,8 @@ impl Surveyed {
     fn documents(held: &Held, collection: u32, removed: &BTreeMap<DocumentId, Corrupt>) -> Result<Self> {
         let mut surveyed = Self::default();
         let mut scan = Scan::new(held.clone(), Space::Documents.span(), Direction::Forward)?;
+        // The last sound one of the collection: chunks that do not belong to it come after it, by themselves.
+        let mut sound = None;
         while let Some(Found { collection: of, id, record }) = scan.next().transpose()? {
             let here = of == collection;
             match record {
@@ -300,13 +312,16 @@ impl Surveyed {
                     let counter = CensusKey { collection, kind: header.kind, stamp: header.stamp };
                     let count = surveyed.counted.entry(counter).or_default();
                     *count = count.saturating_add(1);
+                    sound = Some(id);
                 }
                 Ok(_) => {}
                 Err(_) if here && removed.contains_key(&id) => {}
                 Err(_) => {
                     surveyed.damaged += 1;
-                    let head = document::key(of, &id)?;
-                    surveyed.damaged_here += i64::from(here && held.get(&head)?.is_some());
+                    if here && sound.as_ref() != Some(&id) {
+                        let head = document::key(of, &id)?;
+                        surveyed.damaged_here += i64::from(held.get(&head)?.is_some());
+                    }
                 }
             }
         }
@@ -334,13 +349,13 @@ impl Surveyed {
                 chosen.push(counter);
             }
         };
-        let gone = || removed.values().filter(|found| found.is_gone);
-        for counter in gone().filter_map(|found| found.counter) {
+        for counter in gone(removed).filter_map(|(_, found)| found.counter) {
             take(&mut surplus, counter);
         }
         // Those without a head last: others are more likely to be counted.
         for has_head in [true, false] {
-            let unknown = gone().filter(|found| found.counter.is_none() && found.has_head == has_head);
+            let unknown =
+                gone(removed).filter(|(_, found)| found.counter.is_none() && found.has_head == has_head);
             for _ in unknown {
                 let all: i64 = surplus.values().fold(0, |sum, more| sum.saturating_add(*more));
                 let next = surplus.iter().find(|(_, more)| **more > 0).map(|(counter, _)| *counter);
@@ -367,22 +382,5 @@ fn owner(space: Space, key: &[u8], value: &[u8]) -> Option<(u32, DocumentId)> {
             Some((generation, id?))
         }
         _ => None,
-    }
-}
-
-/// Whether the head of a catalog entry is at the key, and the entry is damaged.
-fn is_damaged_entry(held: &Held, key: &[u8], value: &Bytes) -> Result<bool> {
-    match CatalogKey::parse(key) {
-        Err(_) => Ok(true),
-        Ok((_, 0)) => {
-            let record =
-                Record::from_chunks(key, value, |number| Ok::<_, Error>(held.get(&chunk_key(key, number))?));
-            match record {
-                Ok(record) => Ok(entry::open(&record).is_err()),
-                Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
-                Err(error) => Err(error),
-            }
-        }
-        Ok(_) => Ok(false),
     }
 }

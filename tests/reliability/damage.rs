@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pivotdb::backend::{Backend, Batch, Bytes, Direction, KeyRange, PageLimit};
 use pivotdb::testing::damage::backend;
 use pivotdb::{
-    Builder, Collection, Durability, ErrorKind, Evolution, Export, Function, Index, IndexState, Op, Result,
-    Store, Verify, Warning,
+    Builder, Collection, DocumentId, Durability, ErrorKind, Evolution, Export, Function, Index, IndexState,
+    Op, Result, Store, Verify, Warning,
 };
 use serde_json::{Value, json};
 
@@ -182,9 +182,62 @@ fn chunks_that_belong_to_nobody_are_removed_and_the_document_stays() {
         write(&store, &surplus, Some(vec![7; 20]));
         assert!(!is_sound(&store));
         let before = notes.require(3).unwrap();
+        // A build that comes past takes it for what it is.
+        notes.create_index(&Index::on("text")).unwrap();
+        store.run().unwrap();
         let discarded = notes.discard_corrupt([3]).unwrap();
         assert_eq!(discarded[0].entries, [(surplus, vec![7; 20])]);
         assert_eq!(notes.require(3).unwrap().value, before.value);
+        assert_sound(&store);
+    }
+}
+
+fn add_surplus(store: &Store, id: i64) {
+    let surplus = [&keys_of(store, id)[0][..], &[0, 0, 0, 9]].concat();
+    write(store, &surplus, Some(vec![7; 20]));
+}
+
+/// What indexes say of the document was right, and stays. Their marks went, so that queries by index passed over what cannot be indexed.
+#[test]
+fn a_document_that_stays_keeps_its_marks() {
+    for backend in BACKENDS {
+        let site = backend.site();
+        let (store, notes) = notes(&site);
+        let many: Vec<u32> = (0..2_000).collect();
+        notes.update(4, |note| note["many"] = json!(many)).unwrap();
+        notes.update(4, |note| note["one"] = json!(1)).unwrap();
+        notes.update(2, |note| note["one"] = json!(1)).unwrap();
+        notes.create_index(&Index::on("many")).unwrap();
+        notes.create_index(&Index::unique("one").sparse()).unwrap();
+        let marked = || -> Vec<_> {
+            let indexes = notes.indexes().unwrap().into_iter();
+            indexes.map(|index| (index.name, index.unreadable_ids, index.duplicate_ids)).collect()
+        };
+        let before = marked();
+        let four = || vec![DocumentId::from(4)];
+        assert!(before.contains(&("many".to_owned(), four(), Vec::new())), "{before:?}");
+        assert!(before.contains(&("one".to_owned(), Vec::new(), four())), "{before:?}");
+        assert_sound(&store);
+        add_surplus(&store, 4);
+        assert_eq!(notes.discard_corrupt([4]).unwrap().len(), 1);
+        assert_eq!(marked(), before);
+        assert_sound(&store);
+        assert_eq!(notes.find(json!({"many": 1_999})).count().unwrap(), 1);
+    }
+}
+
+/// A sound document with surplus chunks, counted as sound, counted as one that is damaged too: of what the census has too many none was left for one without a head.
+#[test]
+fn a_document_without_a_head_is_counted_no_longer_beside_one_with_surplus_chunks() {
+    for backend in BACKENDS {
+        let site = backend.site();
+        let (store, notes) = notes(&site);
+        write(&store, &keys_of(&store, 3)[0], None);
+        add_surplus(&store, 4);
+        for id in [3, 4] {
+            assert_eq!(notes.discard_corrupt([id]).unwrap().len(), 1);
+            assert_eq!(notes.count().unwrap(), NOTES as u64 - 1, "after {id}");
+        }
         assert_sound(&store);
     }
 }
@@ -235,6 +288,28 @@ fn what_was_lost_whole_can_be_accepted() {
     assert!(!is_sound(&store));
     assert!(store.accept_content().unwrap());
     assert_sound(&store);
+}
+
+/// Whatever is told as damage when the store is opened stands in the way. Chunks without a head, which are, were accepted.
+#[test]
+fn chunks_of_catalog_entries_without_a_head_are_damage() {
+    let of_index = [1, 1, 4, 0, 0, 0, 9, 0, 0, 0, 1];
+    for key in [&b"\x01\x01\x01empty\0\0\0\x01"[..], &of_index] {
+        let site = BACKENDS[0].site();
+        let (store, _) = notes(&site);
+        write(&store, key, Some(vec![7; 20]));
+        assert!(!is_sound(&store));
+        assert_eq!(store.accept_content().unwrap_err().kind(), ErrorKind::Corrupt);
+        store.close().unwrap();
+        let store = site.open(&options());
+        assert!(store.warnings().iter().any(|warning| matches!(warning, Warning::Damaged { .. })));
+        if key == of_index {
+            assert_eq!(store.drop_corrupt_indexes().unwrap(), 1);
+            store.run().unwrap();
+            store.accept_content().unwrap();
+            assert_sound(&store);
+        }
+    }
 }
 
 /// Damages the entry at `key` of a store that is closed, and opens it again.
@@ -296,6 +371,38 @@ fn a_damaged_kind_stops_only_its_own_documents_and_new_kinds() {
         assert_eq!(all.iter().map(|document| document.is_ok()).collect::<Vec<_>>(), [true, false, true]);
         corrupt(all.get(2));
         assert_eq!(store.documents("notes").unwrap().iter().filter(|note| note.is_ok()).count(), 12);
+    }
+}
+
+/// Indexes of other kinds are made and built. Each asked of which kind the document is, though its number says already that it is of none of theirs.
+#[test]
+fn beside_documents_of_a_damaged_kind_indexes_of_others_are_built() {
+    for backend in BACKENDS {
+        let site = backend.site();
+        let (store, _) = notes(&site);
+        let mixed =
+            |kind: &str, store: &Store| store.collection_with::<Value>("mixed", kind, &renames(1)).unwrap();
+        for n in [1, 3, 5] {
+            mixed("one", &store).insert_with_id(n, &json!({"b": n})).unwrap();
+        }
+        mixed("two", &store).insert_with_id(4, &json!({"b": 4})).unwrap();
+        let store = reopened(&site, store, b"\x01\x01\x02two");
+        let one = mixed("one", &store);
+        one.create_index(&Index::on("b").named("at once")).unwrap();
+        store.close().unwrap();
+        let store = site.open(&options().index_at_once(0));
+        let one_by_one = mixed("one", &store);
+        one_by_one.create_index(&Index::unique("b").named("later")).unwrap();
+        store.run().unwrap();
+        let indexes = one_by_one.indexes().unwrap();
+        for index in &indexes {
+            assert_eq!((index.state, index.unreadable, index.of_documents), (IndexState::Readable, 0, 3));
+            assert_eq!(one_by_one.index_entries(&index.name).unwrap(), 3);
+        }
+        assert_eq!(indexes.len(), 2);
+        assert!(one_by_one.insert(&json!({"b": 5})).unwrap_err().is_unique_violation());
+        let found = one_by_one.find(json!({"b": 3})).iter().filter_map(Result::ok).count();
+        assert_eq!(found, 1);
     }
 }
 
