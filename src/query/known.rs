@@ -64,24 +64,27 @@ impl Known {
     /// Where in the body stands what would be at `route`; `None` where that is not certain.
     fn place(&self, route: &Route) -> Result<Option<Route>, BodyError> {
         let mut path = route.path().clone();
-        let (mut moved, mut nested) = (false, path.names().len() > 1);
+        let mut moved = false;
         for Stop { step, up, .. } in self.rest.iter().rev() {
             let Some(before) = across(step, !up, &path) else { return Ok(None) };
             moved |= before != path;
-            nested |= before.names().len() > 1;
             path = before;
         }
         if !moved {
             return Ok(Some(route.clone()));
         }
         // As for an index: what is absent is not moved, and lists on the way are not looked into.
+        // A list that is what is moved, is moved whole, by whatever names it is called in between.
+        let body = Raw::new(&self.body)?;
+        let way = path.names().len().saturating_sub(1);
+        let lists_on_the_way = way > 0 && walk::keys(body, &Route::new(path.prefix(way)), &mut |_| Ok(()))?;
         let place = Route::new(path);
         let mut missing = false;
-        let lists = walk::keys(Raw::new(&self.body)?, &place, &mut |found: Option<Raw<'_>>| {
+        walk::keys(body, &place, &mut |found: Option<Raw<'_>>| {
             missing |= found.is_none();
             Ok(())
         })?;
-        let certain = !(missing || nested && lists);
+        let certain = !(missing || lists_on_the_way);
         Ok(certain.then_some(place))
     }
 }
