@@ -68,6 +68,8 @@ struct Streaming {
     passed: bool,
     /// The first of the stream that has not been given, and where it stands; without a sort, that is not asked.
     next: Option<(Option<Position>, Item)>,
+    /// What the stream has come upon of which nobody knows where it stands.
+    met: Option<Item>,
     ended: bool,
     /// What the index has not reached, sorted.
     tail: Sorted,
@@ -143,13 +145,19 @@ impl Rows {
         self.look.counts = self.spec.sort.is_empty();
         if let Some(choice) = self.choice.as_ref().filter(|choice| choice.way.covers)
             && self.spec.after.is_none()
+            && self.ends_alike(choice)
             && all_seen(&choice.usable)?
         {
             let held = self.look.source.held.clone();
             let (usable, all) = (choice.usable.clone(), Some(usize::MAX));
             let mut count = Stream::new(held, usable, &choice.way, Direction::Forward, all).count()?;
-            if let Some(mut tail) = self.tail()? {
-                while let Some(item) = next_of(&mut tail, &mut self.look)? {
+            let wanted = self.spec.limit.map_or(u64::MAX, |limit| limit.saturating_add(self.spec.skip));
+            if count < wanted
+                && let Some(mut tail) = self.tail()?
+            {
+                while count < wanted
+                    && let Some(item) = next_of(&mut tail, &mut self.look)?
+                {
                     match item {
                         Item::Row(_) => count = count.saturating_add(1),
                         Item::Unreadable(_) if self.spec.unreadable == Unreadable::Skip => {}
@@ -165,6 +173,13 @@ impl Rows {
             count = count.saturating_add(1);
         }
         Ok(count)
+    }
+
+    /// Whether counting entries first, and then what the index has not reached, comes to the limit where reading does.
+    fn ends_alike(&self, choice: &Choice) -> bool {
+        self.spec.sort.is_empty()
+            || self.spec.limit.is_none()
+            || matches!(choice.usable.progress, Progress::Readable)
     }
 
     /// Whether there is any row. What an index leads to in another order is not gathered for that: the first that is meant will do. What cannot be read counts only
@@ -291,6 +306,7 @@ impl Rows {
             sought,
             passed: by_id || self.spec.after.is_none(),
             next: None,
+            met: None,
             ended: false,
             tail: Sorter::new(&self.spec).into_sorted(),
             scan: None,
@@ -388,7 +404,7 @@ impl Streaming {
     fn item(&mut self, look: &mut Look, spec: &Spec) -> Result<Option<Item>, Error> {
         // Without a sort the cursor is an id, and so is the order.
         let by_id = spec.sort.is_empty();
-        while self.next.is_none() && !self.ended {
+        while self.next.is_none() && self.met.is_none() && !self.ended {
             let before = self.stream.keys;
             let entry = self.stream.next()?;
             look.tally.keys += self.stream.keys - before;
@@ -412,13 +428,24 @@ impl Streaming {
             let position = match &item {
                 _ if by_id => None,
                 Item::Row(row) => Some(position(row, &spec.sort)?),
-                Item::Unreadable(unread) => unread.position.clone(),
+                Item::Unreadable(unread) if unread.position.is_some() => unread.position.clone(),
+                Item::Unreadable(_) => {
+                    // It stands where it is met: before nothing, and nothing waits for it. What is met on the way to the cursor's place has been told of.
+                    if spec.told && !self.passed && self.sought.is_none() {
+                        continue;
+                    }
+                    self.met = Some(item);
+                    break;
+                }
             };
             let is_past = |after: &Position| position.as_ref().is_some_and(|position| position <= after);
             if !spec.after.as_ref().is_some_and(is_past) {
                 self.passed = self.passed || position.is_some();
                 self.next = Some((position, item));
             }
+        }
+        if self.met.is_some() {
+            return Ok(self.tail.nowhere.next().map(Item::Unreadable).or_else(|| self.met.take()));
         }
         let until = self.next.as_ref().and_then(|(position, _)| position.as_ref());
         if let Some(item) = self.tail.next(until, look)? {
@@ -529,7 +556,7 @@ impl Sorter {
                     Ok(true)
                 }
                 // Those who go on from a cursor have been told of it before.
-                None if spec.unreadable == Unreadable::Yield && after.is_some() => Ok(true),
+                None if spec.told => Ok(true),
                 None => {
                     self.top.keep(KEPT_ERROR)?;
                     self.nowhere.push(unread);

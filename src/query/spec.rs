@@ -16,6 +16,8 @@ pub(crate) struct Spec {
     /// Only what comes after it.
     pub(crate) after: Option<Position>,
     pub(crate) unreadable: Unreadable,
+    /// Whether what cannot be read and stands nowhere has been told of before, by what the cursor is from.
+    pub(crate) told: bool,
     /// How many bytes a sort in memory may take.
     pub(crate) sort_limit: usize,
 }
@@ -42,7 +44,7 @@ pub(crate) struct Position {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Unreadable {
     /// Each is an `Err` among the results, which go on after it: at its place in their order, or before all others where that place depends on what cannot
-    /// be read.
+    /// be read; a damaged one that is met while results stream in the order of an index, where its entry is.
     /// Calls that give one value, such as `to_vec` and `count`, fail with the first.
     #[default]
     Yield,

@@ -262,7 +262,10 @@ impl<T> Query<T> {
         let limits = self.collection.inner.limits;
         let source = Source { held, collection: self.collection.number, limits, eyes };
         let Asked { skip, limit, unreadable, sort_limit, .. } = *asked;
-        Rows::new(source, Spec { condition, sort, skip, limit, after, unreadable, sort_limit }, usable)
+        // Those who go on from a cursor have been told of it before.
+        let told = unreadable == Unreadable::Yield && after.is_some();
+        let spec = Spec { condition, sort, skip, limit, after, unreadable, told, sort_limit };
+        Rows::new(source, spec, usable)
     }
 
     /// The indexes that are right for this handle.
