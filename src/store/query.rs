@@ -289,18 +289,26 @@ impl<T> Query<T> {
         if cursor.asked != asked.digest()? {
             return Err(Error::new(ErrorKind::InvalidCursor, "the cursor belongs to another query"));
         }
+        let mut seen = false;
         for (kind, stamp) in &cursor.shapes {
             // Anybody may have made the text: it says nothing about the store.
             if self.collection.inner.catalog.kind_name(*kind).is_none() {
                 return Err(Error::new(ErrorKind::InvalidCursor, "the cursor belongs to another store"));
             }
             let Some(kind) = self.collection.kind_of(*kind)? else { continue };
+            seen = true;
             if !self.is_untouched(&kind, *stamp, kind.shape_of(*stamp), asked)? {
                 return Err(Error::new(
                     ErrorKind::CursorStale,
                     "a step has come since the cursor was made, and what it was made of has another shape",
                 ));
             }
+        }
+        if !seen {
+            return Err(Error::new(
+                ErrorKind::InvalidCursor,
+                "the cursor was made of documents of other kinds",
+            ));
         }
         Ok(())
     }
