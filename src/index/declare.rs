@@ -238,9 +238,12 @@ fn go_over(
         with = Some(with.as_ref().unwrap_or(generation).with_shape(*kind, shape.clone()));
     }
     let Some(with) = with else { return Ok(None) };
-    indexes.replace_if(context.engine, with, || {
-        let stored = stored_now(context, declared.collection)?;
-        Ok(matches!(matching(generation, declared, &stored), Match::With(now) if now == shapes))
+    indexes.replace_if(context.engine, || {
+        let snapshot = context.engine.snapshot();
+        let sequence = snapshot.sequence();
+        let stored = stored(context.kinds, &Held::Snapshot(Arc::new(snapshot)), declared.collection)?;
+        let still = matches!(matching(generation, declared, &stored), Match::With(now) if now == shapes);
+        Ok(still.then(|| with.since(shapes, sequence)))
     })
 }
 

@@ -39,11 +39,14 @@ pub(crate) struct Generation {
 pub(crate) struct Shape {
     pub(crate) stamp: Stamp,
     pub(crate) routes: Arc<[Route]>,
+    /// What is stored was looked at after this commit when the generation went over to it: of states from before nothing is known. Not kept when the store is closed,
+    /// since there are none then.
+    pub(crate) since: u64,
 }
 
 impl Shape {
     pub(crate) fn new(stamp: Stamp, paths: Vec<Path>) -> Self {
-        Self { stamp, routes: paths.into_iter().map(Route::new).collect() }
+        Self { stamp, routes: paths.into_iter().map(Route::new).collect(), since: 0 }
     }
 
     pub(crate) fn paths(&self) -> Vec<Path> {
@@ -164,6 +167,15 @@ impl Generation {
         let mut kinds = self.kinds.clone();
         kinds.entry(kind).or_default().push(shape);
         Self { kinds, ..self.copy() }
+    }
+
+    /// The same, where these shapes are right from this commit on.
+    pub(crate) fn since(mut self, shapes: &[(u32, Shape)], sequence: u64) -> Self {
+        for (kind, added) in shapes {
+            let of_kind = self.kinds.get_mut(kind).into_iter().flatten();
+            of_kind.filter(|shape| shape.stamp == added.stamp).for_each(|shape| shape.since = sequence);
+        }
+        self
     }
 
     /// The same with another policy.

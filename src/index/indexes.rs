@@ -214,14 +214,13 @@ impl Indexes {
         self.with_sets(|sets| sets.replace(engine, generation))
     }
 
-    /// As [`replace`](Self::replace), if it `may` be while nobody writes.
+    /// As [`replace`](Self::replace), with what is made while nobody writes, if anything is.
     pub(crate) fn replace_if(
         &self,
         engine: &Engine,
-        generation: Generation,
-        may: impl FnOnce() -> Result<bool, Error>,
+        make: impl FnOnce() -> Result<Option<Generation>, Error>,
     ) -> Result<Option<Arc<Generation>>, Error> {
-        self.with_sets(|sets| if may()? { sets.replace(engine, generation).map(Some) } else { Ok(None) })
+        self.with_sets(|sets| make()?.map(|generation| sets.replace(engine, generation)).transpose())
     }
 
     /// Brings a generation into a state that a build does not lead to.

@@ -60,7 +60,7 @@ pub(crate) fn outlook(generation: &Generation, kind: &Kind, stored: &Stored) -> 
     };
     let impact = generation.definition.impact(&shape.paths(), &steps);
     let next = match &impact {
-        Impact::Untouched => Shape { stamp: kind.current(), ..shape.clone() },
+        Impact::Untouched => Shape { stamp: kind.current(), since: 0, ..shape.clone() },
         Impact::Renamed { paths } => Shape::new(kind.current(), paths.clone()),
         Impact::Rebuild { .. } | Impact::LeftBehind { .. } => return Outlook::Ends(impact),
     };

@@ -92,6 +92,7 @@ impl Indexes {
     ) -> Result<Vec<Usable>, Error> {
         let mut usable = Vec::new();
         let out_of_reach = has_out_of_reach(kinds, held, collection, seen)?;
+        let sequence = held.sequence()?;
         for generation in self.of(collection) {
             // Before what is concluded from there being none: those that are set between now and then count as absent, which a transaction answers for.
             let flags = generation.live.flags.get();
@@ -100,7 +101,9 @@ impl Indexes {
                 && seen.iter().all(|Seen { kind, stamp }| {
                     let Some((position, shape)) = generation.shape(*kind, *stamp) else { return false };
                     let routes = routes.get_or_insert_with(|| Arc::clone(&shape.routes));
-                    *routes == shape.routes && generation.is_right_at(*kind, position)
+                    *routes == shape.routes
+                        && shape.since <= sequence
+                        && generation.is_right_at(*kind, position)
                 });
             let Some(routes) = routes.filter(|_| right) else { continue };
             if !generation.live.state().is_maintained() {
