@@ -51,7 +51,7 @@ pub(crate) fn outlook(generation: &Generation, kind: &Kind, stored: &Stored) -> 
     if let Some((position, shape)) = generation.shape(number, kind.current()) {
         return match generation.is_right_at(number, position) {
             true => Outlook::Serves(shape.paths()),
-            false => Outlook::Ends(Impact::Rebuild { step: String::new() }),
+            false => Outlook::Ends(Impact::Rebuild { step: since_made(generation, kind) }),
         };
     }
     let Some((shape, steps)) = nearest_below(generation, kind) else {
@@ -69,10 +69,20 @@ pub(crate) fn outlook(generation: &Generation, kind: &Kind, stored: &Stored) -> 
     if last < MAX_SHAPES && extended.is_right_at(number, last) && goes_over(generation, kind, &next, stored) {
         return Outlook::GoesOver(next, impact);
     }
-    let paths = shape.paths();
-    let renames = |step: &&Arc<Step>| Impact::of(&paths, &[Arc::clone(step)]) != Impact::Untouched;
+    Outlook::Ends(Impact::Rebuild { step: first_that_renames(&shape.paths(), &steps) })
+}
+
+/// The first of the steps since a generation was made that renames its paths; empty where none leads here from there.
+pub(crate) fn since_made(generation: &Generation, kind: &Kind) -> String {
+    let made = generation.kinds.get(&kind.number()).and_then(|shapes| shapes.first());
+    let steps = made.and_then(|made| Some((made.paths(), kind.ascent(made.stamp, kind.current())?)));
+    steps.map(|(paths, steps)| first_that_renames(&paths, &steps)).unwrap_or_default()
+}
+
+fn first_that_renames(paths: &[Path], steps: &[Arc<Step>]) -> String {
+    let renames = |step: &&Arc<Step>| Impact::of(paths, &[Arc::clone(step)]) != Impact::Untouched;
     let step = steps.iter().find(renames).or(steps.first());
-    Outlook::Ends(Impact::Rebuild { step: step.map(|step| step.name.clone()).unwrap_or_default() })
+    step.map(|step| step.name.clone()).unwrap_or_default()
 }
 
 /// What is in store for the newest of `generations`, which are all of one name, oldest first; or which of the others takes its place.

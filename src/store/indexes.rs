@@ -15,9 +15,10 @@ use crate::index::definition::{Index, Partial};
 use crate::index::error::IndexError;
 use crate::index::generation::Generation;
 use crate::index::impact::Impact;
-use crate::index::indexes::{Kinds as _, status};
-use crate::index::outlook::{forecast, stored};
+use crate::index::indexes::{Building, Context, Kinds as _, status};
+use crate::index::outlook::{Outlook, Stored, forecast, outlook, stored};
 use crate::index::state::{IndexState, Status};
+use crate::index::throttle::Throttle;
 use crate::index::work::{Worked, build, work};
 use crate::model::id::DocumentId;
 use crate::query::explanation::ConsideredIndex;
@@ -114,12 +115,16 @@ impl Inner {
     pub(crate) fn begin_build(&self, generation: &Arc<Generation>) -> Result<()> {
         if generation.live.state() == IndexState::Building && can_build(self.context(), generation)? {
             let (mut steps, documents) = (0, self.covered(generation)?);
+            // Whoever calls waits for it, and is not to be slowed down.
+            let context = self.context();
+            let building = Building { throttle: Throttle::Off, ..context.building };
+            let context = Context { building, ..context };
             // Others may write, and a build that is disturbed goes on in the background.
             while documents <= self.building.at_once
                 && generation.live.state() == IndexState::Building
                 && steps < 100
             {
-                build(self.context(), &self.indexes, generation)?;
+                build(context, &self.indexes, generation)?;
                 steps += 1;
             }
         }
@@ -159,10 +164,18 @@ impl<T> Collection<T> {
     /// `InvalidIndex` when there is none of this name; otherwise as [`create_index`](Self::create_index).
     pub fn rebuild_index(&self, name: &str) -> Result<()> {
         self.check_live()?;
-        let generation = self.newest(name)?;
+        // Those of other programs are left to them.
+        let own = self.own_indexes()?.into_iter().filter(|own| *own.name == *name).rev();
+        let own = own.into_iter().find_map(|own| Some((stamp_paths(&self.inner, &own)?, own)));
+        let (paths, generation) = match own {
+            Some(own) => own,
+            None => {
+                let newest = self.newest(name)?;
+                (newest.definition.paths(), newest)
+            }
+        };
         let kinds = generation.kinds.keys().map(|number| self.inner.kind(*number));
         let kinds = kinds.collect::<Result<Vec<_>>>()?;
-        let paths = shape_paths(&self.inner, &generation).unwrap_or_else(|| generation.definition.paths());
         let mut index = Index::of_definition(name, generation.definition.clone());
         index.set_paths(paths);
         let declared =
@@ -313,16 +326,18 @@ impl<T> Collection<T> {
     }
 
     /// What the steps since they were made mean for the generations of the collection, of which a query has used one, or none.
-    pub(crate) fn considered(&self, used: Option<u32>) -> Vec<ConsideredIndex> {
+    pub(crate) fn considered(&self, used: Option<u32>) -> Result<Vec<ConsideredIndex>> {
+        let held = Held::Snapshot(Arc::new(self.inner.engine.snapshot()));
+        let stored = stored(&**self.inner, &held, self.number)?;
         let of = self.inner.indexes.of(self.number).into_iter();
         let considered = of.map(|generation| ConsideredIndex {
             name: generation.name.to_string(),
             generation: generation.number,
             state: generation.live.state(),
             used: used == Some(generation.number),
-            impact: impact_since(&self.inner, &generation),
+            impact: impact_since(&self.inner, &generation, &stored),
         });
-        considered.collect()
+        Ok(considered.collect())
     }
 
     /// Those that have documents which the handle sees.
@@ -393,8 +408,18 @@ fn shape_paths(inner: &Inner, generation: &Generation) -> Option<Vec<Path>> {
     paths
 }
 
-/// What the steps mean for a generation that lead from where it was made to where this program is, of the kind for which they mean most.
-fn impact_since(inner: &Inner, generation: &Generation) -> Option<Impact> {
+/// The paths of a generation at the stamps of this program, right there or not; `None` where it is for other stamps.
+fn stamp_paths(inner: &Inner, generation: &Generation) -> Option<Vec<Path>> {
+    let mut paths = None;
+    for number in generation.kinds.keys() {
+        let (_, shape) = generation.shape(*number, inner.kind(*number).ok()?.current())?;
+        paths.get_or_insert_with(|| shape.paths());
+    }
+    paths
+}
+
+/// What the steps have meant for a generation that lead from where it was made to where this program is, of the kind for which they mean most.
+fn impact_since(inner: &Inner, generation: &Generation, stored: &Stored) -> Option<Impact> {
     let mut most = Impact::Untouched;
     for (number, shapes) in &generation.kinds {
         let kind = inner.kind(*number).ok()?;
@@ -402,8 +427,19 @@ fn impact_since(inner: &Inner, generation: &Generation) -> Option<Impact> {
             continue;
         }
         let made = shapes.first()?;
+        // Otherwise it was made for a newer program, which knows.
         let steps = kind.ascent(made.stamp, kind.current())?;
-        match (generation.definition.impact(&made.paths(), &steps), &most) {
+        let impact = match outlook(generation, &kind, stored) {
+            Outlook::Serves(paths) if paths != made.paths() => Impact::Renamed { paths },
+            Outlook::Serves(_) => Impact::Untouched,
+            Outlook::GoesOver(_, impact) => impact,
+            Outlook::Ends(impact) => match generation.definition.impact(&made.paths(), &steps) {
+                // These say which step it is.
+                known @ (Impact::Rebuild { .. } | Impact::LeftBehind { .. }) => known,
+                Impact::Untouched | Impact::Renamed { .. } => impact,
+            },
+        };
+        match (impact, &most) {
             (anew @ (Impact::Rebuild { .. } | Impact::LeftBehind { .. }), _) => return Some(anew),
             (renamed @ Impact::Renamed { .. }, Impact::Untouched) => most = renamed,
             _ => {}

@@ -230,7 +230,7 @@ impl<T> Query<T> {
         }
         let explained = rows.explanation(begun.elapsed());
         let used = explained.index.as_ref().map(|index| index.generation);
-        Ok(Explanation { indexes: self.collection.considered(used), ..explained })
+        Ok(Explanation { indexes: self.collection.considered(used)?, ..explained })
     }
 
     fn sort_by(mut self, path: impl ToPath, descending: bool) -> Self {
