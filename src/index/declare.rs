@@ -8,7 +8,7 @@ use crate::index::definition::{Definition, Index};
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live, Shape};
 use crate::index::indexes::{Context, Indexes, Kinds, kind_number};
-use crate::index::outlook::{Outlook, Stored, nearest_below, outlook, stored};
+use crate::index::outlook::{Outlook, Stored, nearest_below, outlook, since_made, stored};
 use crate::index::state::IndexState;
 use crate::record::kind::Kind;
 use crate::stored::state::Held;
@@ -151,16 +151,24 @@ pub(crate) struct Adopted {
 /// Takes along the indexes that were made by calls, now that the program has declared `kind`: what goes over to its stamp does so; what does not, or
 /// was not kept up meanwhile, is built again, on what its paths have become. What is on something that steps have taken away is left for the programs from before.
 pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Result<Adopted, Error> {
-    let mut newest: BTreeMap<(u32, Arc<str>), Arc<Generation>> = BTreeMap::new();
+    let mut by_name: BTreeMap<(u32, Arc<str>), Vec<Arc<Generation>>> = BTreeMap::new();
     for generation in indexes.all() {
         let state = generation.live.state();
         if generation.created && state != IndexState::Dropped && generation.kinds.contains_key(&kind.number())
         {
-            newest.insert((generation.collection, Arc::clone(&generation.name)), generation);
+            by_name
+                .entry((generation.collection, Arc::clone(&generation.name)))
+                .or_default()
+                .push(generation);
         }
     }
     let mut adopted = Adopted::default();
-    for generation in newest.into_values() {
+    for of_name in by_name.into_values() {
+        // Those of newer programs, or of other branches, are theirs.
+        let leads_here = |of: &&Arc<Generation>| {
+            of.shape(kind.number(), kind.current()).is_some() || nearest_below(of, kind).is_some()
+        };
+        let Some(generation) = of_name.iter().rfind(leads_here).cloned() else { continue };
         let here = generation.shape(kind.number(), kind.current());
         let right = here.is_some_and(|(position, _)| generation.is_right_at(kind.number(), position));
         let state = generation.live.state();
@@ -171,7 +179,6 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
             Some((_, shape)) => generation.definition.followed(&shape.paths(), &[]),
             None => match nearest_below(&generation, kind) {
                 Some((shape, steps)) => generation.definition.followed(&shape.paths(), &steps),
-                // Made by a newer program, or on another branch: it will know.
                 None => continue,
             },
         };
@@ -187,9 +194,36 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
         let index = Index::of_definition(&generation.name, definition);
         let collection = generation.collection;
         let declared = Declared { collection, index: &index, kinds: &kinds, created: true };
+        // All kinds are entered on the same paths: where they part, each goes on with what it had.
+        if !kinds.iter().all(|other| is_on(&generation, other, &index.definition)) {
+            let step = since_made(&generation, kind);
+            adopted.left.push((generation, step));
+            continue;
+        }
+        // An older program may have made one since, which is its own.
+        let stored = stored_now(context, collection)?;
+        let serves = |of: &&Arc<Generation>| {
+            of.live.state().is_maintained() && matches!(matching(of, &declared, &stored), Match::Same)
+        };
+        if let Some(serving) = of_name.iter().rfind(serves) {
+            let others = of_name.iter().filter(|other| other.number != serving.number);
+            others.for_each(|other| other.live.enforce(false));
+            continue;
+        }
         adopted.taken.push(declare(context, indexes, declared, false)?);
     }
     Ok(adopted)
+}
+
+/// Whether what a generation is on belongs on the paths of `definition` in documents of `kind`.
+fn is_on(generation: &Generation, kind: &Kind, definition: &Definition) -> bool {
+    let paths = match generation.shape(kind.number(), kind.current()) {
+        Some((_, shape)) => Some(shape.paths()),
+        None => nearest_below(generation, kind).and_then(|(shape, steps)| {
+            generation.definition.followed(&shape.paths(), &steps).ok().map(|definition| definition.paths())
+        }),
+    };
+    paths.is_none_or(|paths| paths == definition.paths())
 }
 
 fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {
