@@ -52,7 +52,7 @@ pub(crate) struct Look {
     condition: Arc<Condition>,
     sort: SortKeys,
     pub(crate) tally: Tally,
-    /// Whether rows are counted and not given: then none is encoded.
+    /// Whether rows are counted and not given: then none is kept.
     pub(crate) counts: bool,
     /// Paths to count in how many documents there is something; costs a second look at each document.
     watched: Vec<Route>,

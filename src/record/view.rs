@@ -54,7 +54,7 @@ impl View {
         Ok(carried.map(|carried| Self { record, stamp, carried: Some(carried.into()) }))
     }
 
-    /// Whether the document is as `condition` says. Copies nothing of one that lies in the program's shape.
+    /// Whether the document is as `condition` says, and can be read. Keeps nothing of it.
     pub(crate) fn matches(
         kind: &Kind,
         id: &DocumentId,
@@ -66,12 +66,8 @@ impl View {
         if stamp == record.header.stamp {
             return Ok(condition.matches(Raw::new(record.body())?)?);
         }
-        let mut matches = false;
-        kind.read_if(id, shaped(record), stamp, limits, |twig| {
-            matches = condition.matches(twig)?;
-            Ok(false)
-        })?;
-        Ok(matches)
+        // Whether it is within the limits only shows when it is encoded.
+        Ok(kind.read_if(id, shaped(record), stamp, limits, |twig| condition.matches(twig))?.is_some())
     }
 
     /// `record` as it is stored.
