@@ -14,6 +14,7 @@ mod kinds;
 mod left_behind;
 mod refused;
 mod support;
+mod traced;
 mod unique;
 mod unreadable;
 mod waiting;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use pivotdb::backend::{
     Backend, BackendError, Batch, Bytes, Direction, KeyRange, MemoryBackend, Page, PageLimit,
 };
-use pivotdb::{Collection, Evolution, IndexInfo, IndexState, Store, Verify};
+use pivotdb::{Builder, Collection, Evolution, IndexInfo, IndexState, Store, Verify};
 use serde_json::{Value, json};
 
 /// What programs come and go on.
@@ -21,6 +21,22 @@ impl Medium {
     /// Without a thread of its own: what is to be done is done by `run`.
     pub(crate) fn open(&self) -> Store {
         Store::builder().background(false).open_backend(self.0.clone()).unwrap()
+    }
+
+    /// The same, otherwise as it is told.
+    pub(crate) fn open_with(&self, with: impl FnOnce(Builder) -> Builder) -> Store {
+        with(Store::builder().background(false)).open_backend(self.0.clone()).unwrap()
+    }
+
+    /// Damages the document at a position in the order of keys.
+    pub(crate) fn damage_document(&self, position: usize) {
+        let range = KeyRange { start: vec![1, 0x10], end: Some(vec![1, 0x11]) };
+        let limit = PageLimit { entries: 100, bytes: 1 << 20 };
+        let page = self.0.page(&range, Direction::Forward, limit).unwrap();
+        let (key, value) = page.entries[position].clone();
+        let mut value = value.to_vec();
+        *value.last_mut().unwrap() ^= 1;
+        self.plant(key, Some(value.into()));
     }
 
     /// With one.
