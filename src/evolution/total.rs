@@ -127,7 +127,7 @@ mod tests {
             let context = StepContext::new("k", &id);
             let document = json!({"a": value, "c": other, "d": third});
             for op in ops() {
-                let evolution = Evolution::new().step("s", op);
+                let evolution = Evolution::new().step("s", op.clone());
                 for (up, from, to) in [(true, 1, 2), (false, 2, 1)] {
                     if !evolution.steps[0].is_total(up) {
                         continue;

@@ -40,6 +40,11 @@ fn what_stands_nowhere_changes_the_order_of_nothing_else() {
     assert!(sorted().explain().unwrap().plan.contains("forward; then a scan"));
     assert_eq!(given(sorted().iter()), [Some(1), None, Some(3), Some(4)]);
     assert_eq!(given(sorted().unreadable(Unreadable::Skip).iter()), [Some(1), Some(3), Some(4)]);
+    // Who has come no further has not been told.
+    let mut one = sorted().iter();
+    one.next().unwrap().unwrap();
+    let cursor = one.cursor().unwrap().unwrap();
+    assert_eq!(given(sorted().after(&cursor).iter()), [None, Some(3), Some(4)]);
     // From a cursor, what has been told of is not told again.
     let mut first = sorted().iter();
     assert!(first.by_ref().take(3).count() == 3);
@@ -125,13 +130,16 @@ fn a_state_from_before_an_index_went_over_does_not_use_it() {
     store.close().unwrap();
     let store = medium.open();
     let before = store.snapshot().unwrap();
-    let in_transaction = store.documents("things").unwrap();
-    in_transaction.delete("d").unwrap();
+    let transaction = store.begin().unwrap();
+    store.documents("things").unwrap().delete("d").unwrap();
     let things = store.collection_with::<Value>("things", "thing", &renamed).unwrap();
     assert_eq!(index(&things, "x").map(|index| (index.generation, index.current)), Some((1, true)));
     let then = before.on(&things);
     assert_eq!(then.find(field("b").missing()).count().unwrap(), 1);
     assert_eq!(then.find(field("b").missing()).to_vec().unwrap().len(), 1);
+    let within = transaction.on(&things);
+    assert_eq!(within.find(field("b").missing()).count().unwrap(), 1);
+    transaction.rollback();
     assert_eq!(things.find(field("b").missing()).count().unwrap(), 0);
     assert!(things.find(field("b").eq(1)).explain().unwrap().index.is_some());
 }
@@ -253,6 +261,29 @@ fn an_index_over_two_kinds_does_not_go_where_only_one_of_them_has_gone() {
 }
 
 #[test]
+fn an_index_over_two_kinds_goes_where_both_have_gone() {
+    let medium = Medium::new();
+    let renamed = Evolution::new().step("a is called b", [Op::rename("a", "b")]);
+    let (store, first) = medium.things(&Evolution::new());
+    let other = store.collection_with::<Value>("things", "other", &Evolution::new()).unwrap();
+    first.insert_with_id(1, &json!({"a": 1})).unwrap();
+    other.insert_with_id(2, &json!({"a": 2})).unwrap();
+    first.create_index(&Index::unique("a").named("x").of_kinds(["thing", "other"])).unwrap();
+    store.close().unwrap();
+    for opened in 0..2 {
+        let (store, first) = medium.things(&renamed);
+        assert_eq!(store.warnings().len(), 1 - opened, "until the other kind is declared, nobody knows");
+        let other = store.collection_with::<Value>("things", "other", &renamed).unwrap();
+        for (things, b) in [(&first, 1), (&other, 2)] {
+            assert!(things.find(field("b").eq(b)).explain().unwrap().index.is_some());
+            assert!(things.insert(&json!({"b": 3 - b})).unwrap_err().is_unique_violation());
+        }
+        crate::support::check(&store);
+        store.close().unwrap();
+    }
+}
+
+#[test]
 fn a_cursor_of_another_kind_is_none() {
     let (store, first) = crate::support::things();
     let other = store.collection_with::<Value>("things", "other", &Evolution::new()).unwrap();
@@ -284,5 +315,5 @@ fn a_throttle_is_for_the_worker_and_not_for_who_waits() {
         things.insert(&json!({"n": n})).unwrap();
     }
     things.create_index(&Index::on("n")).unwrap();
-    assert_eq!(things.indexes().unwrap()[0].state, pivotdb::IndexState::Readable);
+    assert_eq!(things.indexes().unwrap()[0].state, IndexState::Readable);
 }
