@@ -105,7 +105,7 @@ impl<'a> Export<'a> {
     }
 
     /// In the full form: each document with its id, kind, stamp, revision and times, and its body as it is stored; and
-    /// before them the kinds and steps they rest on.
+    /// before them the kinds and steps they rest on, after them the indexes that were made by calls.
     pub fn full(mut self) -> Self {
         self.full = true;
         self

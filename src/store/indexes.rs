@@ -151,7 +151,7 @@ impl<T> Collection<T> {
     /// ```
     ///
     /// # Errors
-    /// `InvalidIndex`, `InvalidPath`; `KindRequired` when the collection is untyped and holds several kinds, and none are named; `InvalidOption` on the
+    /// `InvalidIndex`, `InvalidPath`; `KindRequired` when the collection is untyped and holds several kinds, or one with steps that this program has not declared, and none are named; `InvalidOption` on the
     /// handle of a transaction or snapshot; and what a commit can fail with.
     pub fn create_index(&self, index: &Index) -> Result<()> {
         self.declare_index(index, false).map(drop)

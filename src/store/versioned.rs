@@ -48,8 +48,8 @@ pub trait Versioned: Serialize + DeserializeOwned {
         Evolution::new()
     }
 
-    /// The indexes of every collection that is opened with the type. They are declared when a collection is opened, which builds those that are new in
-    /// the background; see [`Collection::create_index`](crate::Collection::create_index).
+    /// The indexes of every collection that is opened with the type. They are declared when a collection is opened, which builds those that are new at once
+    /// in a small collection, and in the background otherwise; see [`Collection::create_index`](crate::Collection::create_index).
     #[must_use]
     fn indexes() -> Vec<Index> {
         Vec::new()
