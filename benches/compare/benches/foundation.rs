@@ -1,6 +1,6 @@
 //! One document at a time, and all of them: what PivotDB costs over sled, redb and serde_json.
 //!
-//! `cargo bench --manifest-path benches/compare/Cargo.toml --bench foundation`, with `-- --quick` for a look that takes two minutes,
+//! `cargo bench --manifest-path benches/compare/Cargo.toml --bench foundation`, with `-- --quick` for a look that takes one minute,
 //! `-- get` for the workloads with that in their name, or `-- redb` for those on redb.
 
 use std::cell::OnceCell;
@@ -15,6 +15,7 @@ use compare::durable::Durable;
 use compare::duty::on_duty;
 use compare::ids::Ids;
 use compare::mirror::Writer;
+use compare::opening::Opening;
 use compare::raw::{Raw, Redb, Sled};
 use compare::stall;
 use compare::table::Table;
@@ -75,6 +76,16 @@ fn size<T: Sample, R: Raw>(
     })
     .run(criterion, table);
     data.tell(table);
+    opening::<T, R>(scale, criterion, table);
+}
+
+/// A store that holds the documents, after it has been closed.
+fn opening<T: Sample, R: Raw>(scale: &Scale, criterion: &mut Criterion, table: &mut Table) {
+    let made: OnceCell<Opening<R>> = OnceCell::new();
+    let stores = || made.get_or_init(|| Opening::new::<T>(scale.documents));
+    Contest::new(&R::workload("open"), T::SIZE, 1, "PivotDB open", |times| stores().pivotdb(times))
+        .against(&format!("{} open", R::NAME), &R::workload("open"), None, |times| stores().raw(times))
+        .run(criterion, table);
 }
 
 /// One document by its id, anywhere in the data.
@@ -221,4 +232,5 @@ fn durable<R: Raw>(criterion: &mut Criterion, table: &mut Table, aim: Option<f64
         contest = contest.gaining(&format!("PivotDB, {threads} threads"), &called, aim, commit(threads));
     }
     contest.run(criterion, table);
+    table.tell_rates("COMMITS", &R::workload("durable-"));
 }

@@ -17,6 +17,7 @@ pub mod headline;
 pub mod ids;
 pub mod inserting;
 pub mod mirror;
+pub mod opening;
 pub mod pairs;
 pub mod queries;
 pub mod raw;

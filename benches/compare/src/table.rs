@@ -78,6 +78,16 @@ impl Table {
         }
     }
 
+    /// Lines below the table: how many operations a second both sides of each row have done that is called so.
+    pub fn tell_rates(&mut self, what: &str, workloads: &str) {
+        let rows = self.rows.iter().filter(|row| row.workload.starts_with(workloads));
+        let lines = rows.map(|row| {
+            let (subject, reference) = (1e9 / row.subject, 1e9 / row.reference);
+            format!("{what} {} {reference:.0}/s, {} {subject:.0}/s", row.workload, row.names.0)
+        });
+        self.remarks.extend(lines.collect::<Vec<_>>());
+    }
+
     /// A line below the table.
     pub fn remark(&mut self, line: String) {
         self.remarks.push(line);
