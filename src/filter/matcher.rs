@@ -96,7 +96,7 @@ impl Test {
             }
             _ => {}
         }
-        if elements_too {
+        if elements_too && value.kind() == Kind::Array {
             for element in value.elements() {
                 if self.holds(element?)? {
                     return Ok(true);
@@ -136,7 +136,7 @@ impl Test {
                     Comparison::Greater | Comparison::AtLeast => Ordering::Greater,
                 };
                 let may_equal = matches!(comparison, Comparison::AtMost | Comparison::AtLeast);
-                Ok(order == strictly || may_equal && (order.is_eq() || literal.equals(value)?))
+                Ok(order == strictly || may_equal && order.is_eq())
             }
             Self::Type(types) => {
                 for name in types {

@@ -35,7 +35,7 @@ fn compare_within<'a, 'b>(
         return Ok(ranks);
     }
     if let (Some(one), Some(other)) = (one.scalar()?, other.scalar()?) {
-        return Ok(compare_scalars(one, other));
+        return Ok(of_scalars(one, other).unwrap_or(Ordering::Equal));
     }
     let depth = deeper(depth)?;
     if one.kind() == Kind::Array {
@@ -67,17 +67,18 @@ fn compare_within<'a, 'b>(
     Ok(one.len().cmp(&other.len()))
 }
 
-/// Of scalars of one type.
-fn compare_scalars(one: Scalar<'_>, other: Scalar<'_>) -> Ordering {
-    match (one, other) {
-        (Scalar::Bool(one), Scalar::Bool(other)) => one.cmp(&other),
-        (Scalar::Text(one), Scalar::Text(other)) => one.as_bytes().cmp(other.as_bytes()),
+/// Where one scalar stands to another; `None` where they are of different types.
+pub(crate) fn of_scalars(one: Scalar<'_>, other: Scalar<'_>) -> Option<Ordering> {
+    Some(match (one, other) {
         (Scalar::Integer(one), Scalar::Integer(other)) => one.cmp(&other),
+        (Scalar::Text(one), Scalar::Text(other)) => one.as_bytes().cmp(other.as_bytes()),
         (Scalar::Float(one), Scalar::Float(other)) => one.partial_cmp(&other).unwrap_or(Ordering::Equal),
         (Scalar::Integer(one), Scalar::Float(other)) => compare_exactly(one, other),
         (Scalar::Float(one), Scalar::Integer(other)) => compare_exactly(other, one).reverse(),
-        _ => Ordering::Equal,
-    }
+        (Scalar::Bool(one), Scalar::Bool(other)) => one.cmp(&other),
+        (Scalar::Null, Scalar::Null) => Ordering::Equal,
+        _ => return None,
+    })
 }
 
 /// An integer of 64 bits and a float, by value and without rounding.
@@ -108,7 +109,7 @@ fn equal_within<'a, 'b>(one: impl Tree<'a>, other: impl Tree<'b>, depth: usize) 
         return Ok(false);
     }
     if let (Some(one), Some(other)) = (one.scalar()?, other.scalar()?) {
-        return Ok(compare_scalars(one, other).is_eq());
+        return Ok(of_scalars(one, other) == Some(Ordering::Equal));
     }
     let depth = deeper(depth)?;
     if one.kind() == Kind::Array {
