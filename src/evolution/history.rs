@@ -358,7 +358,7 @@ impl History {
         let Some((down, up)) = self.ways_to_ancestor(*start, *end) else { return Way::None };
         let crossed = || down.iter().chain(&up).filter_map(|node| self.nodes.get(*node));
         let ends = [*start, *end].into_iter().filter_map(|node| self.nodes.get(node));
-        let redefined = crossed().chain(ends).any(|node| node.stamps.len() > 1);
+        let redefined = crossed().chain(ends).any(|node| !node.defined_otherwise.is_empty());
         let functions = crossed()
             .filter_map(|node| node.arrival.as_ref())
             .any(|(_, step)| step.code.identity().is_some());
@@ -779,6 +779,27 @@ mod tests {
         let stamps = user.stamps();
         assert_eq!(stamps.len(), 7);
         assert_eq!(stamps.iter().filter(|(_, relation)| *relation == Relation::Same).count(), 2);
+    }
+
+    #[test]
+    fn a_former_name_puts_nothing_out_of_reach() {
+        let evolution = Evolution::new()
+            .step("one", [Op::rename("a", "b")])
+            .step("two", Function::new("f", |_, _| ()).down(|_, _| ()));
+        let mut user = history(&evolution);
+        user.alias("person", &evolution);
+        let person = History::new("person", &evolution).unwrap();
+        for names in [[&user, &user], [&user, &person], [&person, &user], [&person, &person]] {
+            let way = |from, to| user.way(names[0].own(from).unwrap(), names[1].own(to).unwrap());
+            assert_eq!((way(1, 2), way(2, 1)), (Way::Ops, Way::Ops));
+            assert_eq!((way(1, 3), way(3, 2)), (Way::Function, Way::Function));
+        }
+        assert_eq!(user.way(person.own(2).unwrap(), user.own(2).unwrap()), Way::Ops);
+        // Another definition of a step is another matter.
+        let other = history(&Evolution::new().step("one", [Op::rename("a", "b"), Op::add("c", 1)]).redefine("c"));
+        user.learn(recorded(&other));
+        assert_eq!(user.way(user.own(1).unwrap(), user.own(2).unwrap()), Way::None);
+        assert_eq!(user.way(user.own(1).unwrap(), user.own(3).unwrap()), Way::Function);
     }
 
     /// A chain of steps as a catalog has it, some of which a later release has recorded.
