@@ -1,20 +1,22 @@
 //! What may still be kept of a document once a step has forgotten something.
 
+use std::collections::HashMap;
+
 use crate::evolution::action::{Action, Place};
 use crate::evolution::notes::{Note, Notes, OpenComplement, StepNotes};
 use crate::evolution::step::Step;
 use crate::model::stamp::Fingerprint;
 use crate::value::path::Path;
 
-/// The notes that cannot hold any of what has been forgotten, by step. All others are dropped.
+/// The notes that cannot hold any of what has been forgotten, by definition of a step. All others are dropped.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spared(Vec<(Vec<Fingerprint>, Kept)>);
+pub(crate) struct Spared(HashMap<Fingerprint, Kept>);
 
 /// Of the notes of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kept {
-    /// Those taken going down. The step is above the one that forgets: what it has seen had been forgotten before.
-    Down,
+    /// All. The step is above the one that forgets: what it has seen had been forgotten before.
+    Above,
     /// Those of these ops.
     Of(Positions),
 }
@@ -31,21 +33,27 @@ pub(crate) enum Reach {
 }
 
 impl Spared {
-    /// Of a step that goes by these fingerprints.
-    pub(crate) fn push(&mut self, fingerprints: Vec<Fingerprint>, kept: Kept) {
-        self.0.push((fingerprints, kept));
+    /// Of the definition of a step that has this fingerprint.
+    pub(crate) fn insert(&mut self, fingerprint: Fingerprint, kept: Kept) {
+        self.0.insert(fingerprint, kept);
     }
 
-    /// Drops what is not spared.
+    /// Drops what is not spared, as a document crosses the step that forgets.
     pub(crate) fn clean(&self, complement: &mut OpenComplement<'_>) {
-        complement.steps.retain_mut(|notes| self.spares(notes));
+        // A step that the document has yet to cross can have kept something only on its way down.
+        complement.steps.retain_mut(|notes| self.spares(notes, false));
+    }
+
+    /// Drops what is not spared of what is kept of a document that is past the step.
+    pub(crate) fn clean_above(&self, complement: &mut OpenComplement<'_>) {
+        complement.steps.retain_mut(|notes| self.spares(notes, true));
     }
 
     /// Whether anything is left.
-    fn spares(&self, StepNotes { fingerprint, up, notes }: &mut StepNotes<'_>) -> bool {
-        match self.0.iter().find(|(fingerprints, _)| fingerprints.contains(fingerprint)) {
-            Some((_, Kept::Down)) => !*up,
-            Some((_, Kept::Of(positions))) => clean(notes, positions),
+    fn spares(&self, StepNotes { fingerprint, up, notes }: &mut StepNotes<'_>, past: bool) -> bool {
+        match self.0.get(fingerprint) {
+            Some(Kept::Above) => past || !*up,
+            Some(Kept::Of(positions)) => clean(notes, positions),
             None => false,
         }
     }
@@ -116,6 +124,11 @@ impl Suspects {
             self.suspect_everything();
         }
         spared
+    }
+
+    /// What either of the two suspects.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.suspect(other.0);
     }
 
     fn action_back(&mut self, action: &Action, scope: &Spot, forgets: bool) {

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
@@ -26,22 +26,30 @@ use crate::model::stamp::{Fingerprint, Stamp};
 pub(crate) struct History {
     nodes: Vec<HistoryNode>,
     by_stamp: HashMap<Stamp, usize>,
+    /// By the stamp after it. A node has one for each of its stamps.
+    definitions: HashMap<Stamp, Definition>,
     /// The program's own stamps; the schema version is the position plus 1.
     own: Vec<Stamp>,
     /// The program's functions by identity.
     functions: HashMap<Arc<str>, Function>,
 }
 
+/// A step as one stamp has it.
+#[derive(Debug, Clone)]
+struct Definition {
+    before: Stamp,
+    step: Arc<Step>,
+}
+
 #[derive(Debug, Clone)]
 struct HistoryNode {
     /// The first is its own, the others mean the same shape: those of redefined steps, and those under other names of the kind.
     stamps: Vec<Stamp>,
-    /// Those of the stamps whose step has other ops, or another function.
-    defined_otherwise: Vec<Stamp>,
-    /// The step that leads here, and where from; `None` at the root, and where nothing is known of the parent.
+    /// The step that leads here, and where from; `None` at the root, and where nothing is known of the parent. Where there are several definitions, the one that
+    /// counts.
     arrival: Option<(usize, Arc<Step>)>,
-    /// One of the definitions of the step redefines the others.
-    redefined: bool,
+    /// Where the step forgets something: what may still be kept. Worked out when it is first asked for.
+    spared: OnceLock<Arc<Spared>>,
 }
 
 impl HistoryNode {
@@ -54,10 +62,9 @@ impl HistoryNode {
         self.stamps.iter().map(|stamp| stamp.fingerprint).collect()
     }
 
-    /// Of those definitions whose ops are those of the step.
-    fn fingerprints_of_its_ops(&self) -> Vec<Fingerprint> {
-        let stamps = self.stamps.iter().filter(|stamp| !self.defined_otherwise.contains(stamp));
-        stamps.map(|stamp| stamp.fingerprint).collect()
+    fn forgets(&self) -> bool {
+        let step = self.arrival.as_ref().map(|(_, step)| step);
+        step.is_some_and(|step| step.ops.iter().filter_map(Op::action).any(Action::forgets))
     }
 }
 
@@ -72,6 +79,13 @@ pub(crate) struct Recorded {
     pub(crate) parent: Fingerprint,
     /// In canonical form.
     pub(crate) step: Value,
+}
+
+impl Recorded {
+    /// As it stands in the catalog.
+    pub(crate) fn entry(&self) -> Value {
+        json!({ "parent": self.parent.to_string(), "step": self.step })
+    }
 }
 
 /// How two stamps stand to each other.
@@ -129,47 +143,83 @@ impl History {
     /// The stamps of `kind` by the program's own steps.
     pub(crate) fn new(kind: &str, evolution: &Evolution) -> Result<Self, InvalidEvolution> {
         evolution.find_flaw()?;
-        let mut history =
-            Self { nodes: Vec::new(), by_stamp: HashMap::new(), own: Vec::new(), functions: HashMap::new() };
-        let mut arrival = None;
-        for (stamp, step) in stamps(kind, evolution) {
-            let node = history.insert(stamp, arrival.zip(step.cloned()));
-            history.own.push(stamp);
-            arrival = Some(node);
-            if let Some(Code::Own(function)) = step.map(|step| &step.code) {
+        let mut history = Self {
+            nodes: Vec::new(),
+            by_stamp: HashMap::new(),
+            definitions: HashMap::new(),
+            own: Vec::new(),
+            functions: HashMap::new(),
+        };
+        for (stamp, definition) in stamps(kind, evolution) {
+            if let Some(Code::Own(function)) = definition.as_ref().map(|definition| &definition.step.code) {
                 history.functions.insert(function.identity().into(), function.clone());
             }
+            history.insert(stamp, definition);
+            history.own.push(stamp);
         }
         Ok(history)
     }
 
-    /// The kind had this name once. What was written under it is taken for what it is called now.
-    pub(crate) fn alias(&mut self, kind: &str, evolution: &Evolution) {
+    /// The kind had this name once. What was written under it is taken for what it is called now. Gives whether that was not known.
+    pub(crate) fn alias(&mut self, kind: &str, evolution: &Evolution) -> bool {
         let own: Vec<_> = self.own.iter().filter_map(|own| self.by_stamp.get(own).copied()).collect();
-        for ((stamp, _), node) in stamps(kind, evolution).zip(own) {
-            self.unify(stamp, node);
+        let mut news = false;
+        for ((stamp, definition), node) in stamps(kind, evolution).zip(own) {
+            match self.by_stamp.get(&stamp).copied() {
+                Some(known) if known == node => continue,
+                // It was learned before anybody said whose it is.
+                Some(known) => self.absorb(known, node),
+                None => self.unify(stamp, node),
+            }
+            self.definitions.extend(definition.map(|definition| (stamp, definition)));
+            news = true;
         }
+        self.settle(news)
     }
 
     /// Learns what the catalog has, of the kind's own name and of its aliases. What is known already stays: the program's own steps have
-    /// functions, recorded ones have not.
-    pub(crate) fn learn(&mut self, recorded: impl IntoIterator<Item = Recorded>) {
+    /// functions, recorded ones have not. Gives whether there was anything new.
+    pub(crate) fn learn(&mut self, recorded: impl IntoIterator<Item = Recorded>) -> bool {
         let mut recorded: Vec<_> = recorded.into_iter().collect();
         // Parents first.
         recorded.sort_by_key(|recorded| recorded.stamp);
+        let mut news = false;
         for Recorded { stamp, parent, step } in recorded {
-            if self.by_stamp.contains_key(&stamp) {
+            let known = self.by_stamp.get(&stamp).copied();
+            if known.is_some() && self.definitions.contains_key(&stamp) {
                 continue;
             }
-            let arrival = stamp.schema_version.checked_sub(1).and_then(|schema_version| {
-                let parent = Stamp { schema_version, fingerprint: parent };
-                Some((*self.by_stamp.get(&parent)?, Arc::new(json::to_recorded_step(&step))))
-            });
-            self.insert(stamp, arrival);
+            let before = stamp.schema_version.checked_sub(1);
+            let before = before.map(|schema_version| Stamp { schema_version, fingerprint: parent });
+            let parent = before.and_then(|before| Some((before, *self.by_stamp.get(&before)?)));
+            let definition = parent
+                .map(|(before, _)| Definition { before, step: Arc::new(json::to_recorded_step(&step)) });
+            match (known.and_then(|known| self.nodes.get_mut(known)), parent.zip(definition)) {
+                (None, definition) => {
+                    self.insert(stamp, definition.map(|(_, definition)| definition));
+                }
+                // Nothing was known of its parent when it was met.
+                (Some(node), Some(((_, parent), definition))) => {
+                    node.arrival = Some((parent, Arc::clone(&definition.step)));
+                    self.definitions.insert(stamp, definition);
+                }
+                (Some(_), None) => continue,
+            }
+            news = true;
         }
-        while let Some((one, other)) = self.two_of_one() {
-            self.merge(one, other);
+        self.settle(news)
+    }
+
+    /// After something has been learned, if there were `news`.
+    fn settle(&mut self, news: bool) -> bool {
+        if news {
+            while let Some((one, other)) = self.two_of_one() {
+                self.merge(one, other);
+            }
+            // They are of the whole tree.
+            self.nodes.iter_mut().for_each(|node| drop(node.spared.take()));
         }
+        news
     }
 
     /// Two definitions of one step: one of them redefines the other, or they do the same, from what has been found to be one shape.
@@ -180,7 +230,9 @@ impl History {
             let siblings = met.entry((*parent, &step.name)).or_default();
             let is_same = |sibling: &HistoryNode| {
                 let known = sibling.arrival.as_ref().map(|(_, known)| known);
-                node.redefined || sibling.redefined || known.is_some_and(|known| step.does_the_same(known))
+                self.is_redefined(node)
+                    || self.is_redefined(sibling)
+                    || known.is_some_and(|known| step.does_the_same(known))
             };
             let same = siblings.iter().find(|sibling| self.nodes.get(**sibling).is_some_and(is_same));
             if let Some(sibling) = same {
@@ -199,18 +251,15 @@ impl History {
             Some((self.own.contains(&node.stamp()), redefines, Reverse(node.stamp())))
         };
         let (kept, dropped) = if rank(one) > rank(other) { (one, other) } else { (other, one) };
+        self.absorb(dropped, kept);
+    }
+
+    /// Takes two nodes for one.
+    fn absorb(&mut self, dropped: usize, kept: usize) {
         let Some(node) = self.nodes.get_mut(dropped) else { return };
-        let redefined = node.redefined;
         // Nothing leads there any more; it keeps its place, since places are names.
-        let (stamps, otherwise) =
-            (std::mem::take(&mut node.stamps), std::mem::take(&mut node.defined_otherwise));
-        let Some((_, step)) = node.arrival.take() else { return };
-        if let Some(node) = self.nodes.get_mut(kept) {
-            let same = node.arrival.as_ref().is_some_and(|(_, kept)| kept.does_the_same(&step));
-            node.defined_otherwise.extend(if same { otherwise } else { stamps.clone() });
-            node.redefined |= redefined;
-        }
-        for stamp in stamps {
+        node.arrival = None;
+        for stamp in std::mem::take(&mut node.stamps) {
             self.unify(stamp, kept);
         }
         for node in &mut self.nodes {
@@ -222,17 +271,30 @@ impl History {
         }
     }
 
-    fn insert(&mut self, stamp: Stamp, arrival: Option<(usize, Arc<Step>)>) -> usize {
-        let position = self.nodes.len();
-        let redefined = arrival.as_ref().is_some_and(|(_, step)| step.redefines.is_some());
-        self.nodes.push(HistoryNode {
-            stamps: vec![stamp],
-            defined_otherwise: Vec::new(),
-            arrival,
-            redefined,
+    fn insert(&mut self, stamp: Stamp, definition: Option<Definition>) {
+        let arrival = definition.as_ref().and_then(|Definition { before, step }| {
+            Some((self.by_stamp.get(before).copied()?, Arc::clone(step)))
         });
-        self.by_stamp.insert(stamp, position);
-        position
+        self.by_stamp.insert(stamp, self.nodes.len());
+        self.nodes.push(HistoryNode { stamps: vec![stamp], arrival, spared: OnceLock::new() });
+        self.definitions.extend(definition.map(|definition| (stamp, definition)));
+    }
+
+    /// The definitions of the step that leads to a node.
+    fn definitions<'h>(&'h self, node: &'h HistoryNode) -> impl Iterator<Item = &'h Arc<Step>> {
+        let definitions = node.stamps.iter().filter_map(|stamp| self.definitions.get(stamp));
+        definitions.map(|definition| &definition.step)
+    }
+
+    /// Whether one of the definitions of its step redefines the others.
+    fn is_redefined(&self, node: &HistoryNode) -> bool {
+        self.definitions(node).any(|step| step.redefines.is_some())
+    }
+
+    /// Whether one of the definitions of its step has other ops than the one that counts, or another function.
+    fn is_defined_otherwise(&self, node: &HistoryNode) -> bool {
+        let Some((_, counts)) = &node.arrival else { return false };
+        self.definitions(node).any(|step| !step.does_the_same(counts))
     }
 
     /// From now on `stamp` means `node`.
@@ -318,12 +380,11 @@ impl History {
     ///
     /// Functions are the program's own, found by identity. A step that cannot be crossed is found here, not when the plan is run.
     pub(crate) fn plan(&self, from: Stamp, to: Stamp) -> Result<Plan, NoWay> {
+        let left = self.left_by_others(from);
         if from == to {
-            return Ok(Plan::new(from, to, Vec::new(), false));
+            return Ok(Plan::new(from, to, Vec::new(), false).cleaning(left));
         }
-        let find = |stamp| self.by_stamp.get(&stamp).copied().ok_or(NoWay::Unknown { stamp });
-        let ways = self.ways_to_ancestor(find(from)?, find(to)?);
-        let (down, up) = ways.ok_or(NoWay::Unrelated { from, to })?;
+        let (down, up) = self.nodes_between(from, to)?;
         let mut crossings = Vec::with_capacity(down.len().saturating_add(up.len()));
         for node in down {
             crossings.push(self.crossing(node, false)?);
@@ -344,31 +405,36 @@ impl History {
                 repeats = true;
             }
         }
-        Ok(Plan::new(from, to, crossings, repeats))
+        Ok(Plan::new(from, to, crossings, repeats).cleaning(left))
     }
 
-    /// What the way from one stamp to another is like.
-    pub(crate) fn way(&self, from: Stamp, to: Stamp) -> Way {
+    /// The nodes to leave on the way from each of the two down to their nearest common ancestor.
+    fn nodes_between(&self, from: Stamp, to: Stamp) -> Result<(Vec<usize>, Vec<usize>), NoWay> {
+        let find = |stamp| self.by_stamp.get(&stamp).copied().ok_or(NoWay::Unknown { stamp });
+        self.ways_to_ancestor(find(from)?, find(to)?).ok_or(NoWay::Unrelated { from, to })
+    }
+
+    /// What the way from one stamp to another is like; as [`plan`](Self::plan), and costs less.
+    pub(crate) fn way(&self, from: Stamp, to: Stamp) -> Result<Way, NoWay> {
         if from == to {
-            return Way::Here;
+            return Ok(Way::Here);
         }
-        let (Some(start), Some(end)) = (self.by_stamp.get(&from), self.by_stamp.get(&to)) else {
-            return Way::None;
-        };
-        let Some((down, up)) = self.ways_to_ancestor(*start, *end) else { return Way::None };
-        let crossed = || down.iter().chain(&up).filter_map(|node| self.nodes.get(*node));
-        let ends = [*start, *end].into_iter().filter_map(|node| self.nodes.get(node));
-        let redefined = crossed().chain(ends).any(|node| !node.defined_otherwise.is_empty());
-        let functions = crossed()
-            .filter_map(|node| node.arrival.as_ref())
-            .any(|(_, step)| step.code.identity().is_some());
-        match (self.plan(from, to), functions || redefined) {
-            (Err(_), _) => Way::None,
+        let (down, up) = self.nodes_between(from, to)?;
+        let mut functions = false;
+        for (nodes, up) in [(&down, false), (&up, true)] {
+            for node in nodes {
+                functions |= self.function(*node, up)?.is_some();
+            }
+        }
+        let ends = [from, to].into_iter().filter_map(|stamp| self.node(stamp));
+        let mut crossed = down.iter().chain(&up).filter_map(|node| self.nodes.get(*node)).chain(ends);
+        let redefined = crossed.any(|node| self.is_defined_otherwise(node));
+        Ok(match (redefined, functions) {
             // Another program has another definition of them.
-            (Ok(_), _) if redefined && self.own.last() != Some(&to) => Way::None,
-            (Ok(_), true) => Way::Function,
-            (Ok(_), false) => Way::Ops,
-        }
+            (true, _) if self.own.last() != Some(&to) => Way::None,
+            (false, false) => Way::Ops,
+            _ => Way::Function,
+        })
     }
 
     /// The steps on the way from one stamp to another, in their order, each with the stamp it leads to; `None` where there is no way. Whether they
@@ -401,12 +467,15 @@ impl History {
     }
 
     fn crossing(&self, node: usize, up: bool) -> Result<Crossing, NoWay> {
-        let Some((known, (_, step))) =
-            self.nodes.get(node).and_then(|node| Some((node, node.arrival.as_ref()?)))
-        else {
-            // `ways_to_ancestor` walks along arrivals only.
-            return Err(NoWay::Unknown { stamp: NOWHERE });
-        };
+        let function = self.function(node, up)?;
+        let (known, step) = self.arrival(node)?;
+        let spared = (up && known.forgets()).then(|| self.spared(node)).flatten();
+        Ok(Crossing { step: Arc::clone(step), fingerprints: known.fingerprints(), function, up, spared })
+    }
+
+    /// The function of the step to `node`, if it has one; fails where the step cannot be crossed in this direction.
+    fn function(&self, node: usize, up: bool) -> Result<Option<Function>, NoWay> {
+        let (known, step) = self.arrival(node)?;
         let (stamp, name) = (known.stamp(), || step.name.clone());
         if step.ops.iter().any(|op| op.action().is_none()) {
             return Err(NoWay::Opaque { step: name(), stamp });
@@ -419,44 +488,83 @@ impl History {
                     NoWay::NoFunction { identity: Arc::clone(identity), step: name(), stamp }
                 })?),
             };
-        if let Some(function) = &function
-            && !up
-            && !function.has_down()
-        {
-            return Err(NoWay::NoDowncast { identity: function.identity().into(), step: name(), stamp });
+        match &function {
+            Some(function) if !up && !function.has_down() => {
+                Err(NoWay::NoDowncast { identity: function.identity().into(), step: name(), stamp })
+            }
+            _ => Ok(function),
         }
-        let forgets = step.ops.iter().filter_map(Op::action).any(Action::forgets);
-        let spared = (up && forgets).then(|| self.spared(node));
-        Ok(Crossing { step: Arc::clone(step), fingerprints: known.fingerprints(), function, up, spared })
     }
 
-    /// Where the step to `node` forgets something: what may be kept of which steps. What is forgotten is followed backwards to where it may have come
-    /// from, down to the root, and from there up again, on every branch, to where else it may have gone.
-    fn spared(&self, node: usize) -> Spared {
-        let arrival = |position: usize| Some((position, self.nodes.get(position)?.arrival.as_ref()?));
-        let chain: Vec<_> =
-            std::iter::successors(arrival(node), |(_, (parent, _))| arrival(*parent)).collect();
+    fn arrival(&self, node: usize) -> Result<(&HistoryNode, &Arc<Step>), NoWay> {
+        let known = self.nodes.get(node).and_then(|node| Some((node, &node.arrival.as_ref()?.1)));
+        // `ways_to_ancestor` walks along arrivals only.
+        known.ok_or(NoWay::Unknown { stamp: NOWHERE })
+    }
+
+    /// What to spare of what documents at `stamp` may have kept by other definitions of steps that forget something: by one that did not forget it, or that an older
+    /// program still has.
+    fn left_by_others(&self, stamp: Stamp) -> Vec<Arc<Spared>> {
+        let start = self.by_stamp.get(&stamp).copied();
+        let chain = std::iter::successors(start, |node| Some(self.nodes.get(*node)?.arrival.as_ref()?.0));
+        let left = chain.filter(|node| {
+            let node = self.nodes.get(*node);
+            node.is_some_and(|node| node.forgets() && self.is_defined_otherwise(node))
+        });
+        left.filter_map(|node| self.spared(node)).collect()
+    }
+
+    /// Where the step to `node` forgets something: what may be kept of which steps.
+    fn spared(&self, node: usize) -> Option<Arc<Spared>> {
+        let known = self.nodes.get(node)?;
+        Some(Arc::clone(known.spared.get_or_init(|| Arc::new(self.trace(node)))))
+    }
+
+    /// What the step to `node` forgets is followed backwards to where it may have come from, down to the root, and from there up again, on every branch, to where
+    /// else it may have gone. A document may have crossed any definition of any step.
+    fn trace(&self, node: usize) -> Spared {
+        let counts = self.nodes.get(node).and_then(|node| node.arrival.as_ref()).map(|(_, step)| step);
+        let forgets = |position: usize, step: &Step| {
+            position == node && counts.is_some_and(|it| it.does_the_same(step))
+        };
         let mut suspects = Suspects::default();
-        for (position, (_, step)) in &chain {
-            suspects.trace_back(step, *position == node);
+        let mut root = node;
+        while let Some((known, (parent, _))) =
+            self.nodes.get(root).and_then(|node| Some((node, node.arrival.as_ref()?)))
+        {
+            let after = std::mem::take(&mut suspects);
+            for step in self.definitions(known) {
+                let mut before = after.clone();
+                before.trace_back(step, forgets(root, step));
+                suspects.join(before);
+            }
+            root = *parent;
         }
         let mut spared = Spared::default();
-        let root = chain.last().map_or(node, |(_, (parent, _))| *parent);
         let mut reached = BTreeMap::from([(root, suspects)]);
+        // What has been written at these has never met it.
+        let mut forgotten = BTreeSet::new();
+        let mut definitions: Vec<_> = self.definitions.iter().collect();
         // Parents first.
-        let mut others: Vec<_> = (0..self.nodes.len()).filter_map(arrival).collect();
-        others.sort_by_key(|(position, _)| self.nodes.get(*position).map(HistoryNode::stamp));
-        let mut above = BTreeSet::new();
-        for (position, (parent, step)) in others {
-            let Some(known) = self.nodes.get(position) else { continue };
-            if *parent == node || above.contains(parent) {
-                above.insert(position);
-                spared.push(known.fingerprints(), Kept::Down);
-            } else if let Some(before) = reached.get(parent) {
-                let mut suspects = before.clone();
-                let positions = suspects.trace_on(step, position == node);
-                spared.push(known.fingerprints_of_its_ops(), Kept::Of(positions));
-                reached.insert(position, suspects);
+        definitions.sort_unstable_by_key(|(stamp, _)| **stamp);
+        for (stamp, Definition { before, step }) in definitions {
+            if forgotten.contains(before) {
+                forgotten.insert(*stamp);
+                spared.insert(stamp.fingerprint, Kept::Above);
+                continue;
+            }
+            let (parent, position) = (self.by_stamp.get(before), self.by_stamp.get(stamp));
+            let (Some(before), Some(position)) = (parent.and_then(|parent| reached.get(parent)), position)
+            else {
+                continue;
+            };
+            let mut suspects = before.clone();
+            let forgets = forgets(*position, step);
+            spared.insert(stamp.fingerprint, Kept::Of(suspects.trace_on(step, forgets)));
+            if forgets {
+                forgotten.insert(*stamp);
+            } else {
+                reached.entry(*position).or_default().join(suspects);
             }
         }
         spared
@@ -486,15 +594,23 @@ impl History {
 }
 
 /// The stamps of `kind` by the steps of `evolution`, each with the step that leads to it.
-fn stamps<'e>(kind: &str, evolution: &'e Evolution) -> impl Iterator<Item = (Stamp, Option<&'e Arc<Step>>)> {
+fn stamps<'e>(
+    kind: &str,
+    evolution: &'e Evolution,
+) -> impl Iterator<Item = (Stamp, Option<Definition>)> + use<'e> {
     let mut stamp = fingerprint::root(kind);
+    let root = (stamp, None);
     let above = evolution.steps.iter().map_while(move |step| {
+        let before = stamp;
         // There is a form of every step that is not flawed, and those are refused.
-        stamp = fingerprint::after(stamp, &json::from_step(step)?);
-        Some((stamp, Some(step)))
+        stamp = fingerprint::after(before, &json::from_step(step)?);
+        Some((stamp, Some(Definition { before, step: Arc::clone(step) })))
     });
-    std::iter::once((stamp, None)).chain(above)
+    std::iter::once(root).chain(above)
 }
+
+/// The stamp after a step, in errors: that of the context is the document's.
+const LEADS_TO: &str = "step leads to";
 
 impl From<NoWay> for Error {
     fn from(error: NoWay) -> Self {
@@ -508,17 +624,17 @@ impl From<NoWay> for Error {
                 .with_detail("to", to),
             NoWay::NoFunction { identity, step, stamp } => {
                 new("a step needs a function that this program does not have")
-                    .with_stamp(*stamp)
                     .with_step(step)
+                    .with_detail(LEADS_TO, stamp)
                     .with_detail("function", format!("{identity:?}"))
             }
             NoWay::NoDowncast { identity, step, stamp } => new("a step has a function without a downcast")
-                .with_stamp(*stamp)
                 .with_step(step)
+                .with_detail(LEADS_TO, stamp)
                 .with_detail("function", format!("{identity:?}")),
-            NoWay::Opaque { step, stamp } => {
-                new("a step has an op that this release does not know").with_stamp(*stamp).with_step(step)
-            }
+            NoWay::Opaque { step, stamp } => new("a step has an op that this release does not know")
+                .with_step(step)
+                .with_detail(LEADS_TO, stamp),
         };
         public.with_source(error)
     }
@@ -672,6 +788,7 @@ mod tests {
         assert_eq!(no_way, NoWay::NoFunction { identity: identity("a is b"), step: "f".into(), stamp: two });
         let error = Error::from(no_way);
         assert_eq!((error.kind(), error.context().step()), (ErrorKind::HistoryDiverged, Some("f")));
+        assert_eq!(error.context().detail("step leads to"), Some(&*two.to_string()));
 
         // Another step has the same functions.
         let mut other = history(&Evolution::new().step("h", both).step("i", up_only));
@@ -790,16 +907,17 @@ mod tests {
         user.alias("person", &evolution);
         let person = History::new("person", &evolution).unwrap();
         for names in [[&user, &user], [&user, &person], [&person, &user], [&person, &person]] {
-            let way = |from, to| user.way(names[0].own(from).unwrap(), names[1].own(to).unwrap());
+            let way = |from, to| user.way(names[0].own(from).unwrap(), names[1].own(to).unwrap()).unwrap();
             assert_eq!((way(1, 2), way(2, 1)), (Way::Ops, Way::Ops));
             assert_eq!((way(1, 3), way(3, 2)), (Way::Function, Way::Function));
         }
-        assert_eq!(user.way(person.own(2).unwrap(), user.own(2).unwrap()), Way::Ops);
+        assert_eq!(user.way(person.own(2).unwrap(), user.own(2).unwrap()).unwrap(), Way::Ops);
         // Another definition of a step is another matter.
-        let other = history(&Evolution::new().step("one", [Op::rename("a", "b"), Op::add("c", 1)]).redefine("c"));
+        let other =
+            history(&Evolution::new().step("one", [Op::rename("a", "b"), Op::add("c", 1)]).redefine("c"));
         user.learn(recorded(&other));
-        assert_eq!(user.way(user.own(1).unwrap(), user.own(2).unwrap()), Way::None);
-        assert_eq!(user.way(user.own(1).unwrap(), user.own(3).unwrap()), Way::Function);
+        assert_eq!(user.way(user.own(1).unwrap(), user.own(2).unwrap()).unwrap(), Way::None);
+        assert_eq!(user.way(user.own(1).unwrap(), user.own(3).unwrap()).unwrap(), Way::Function);
     }
 
     /// A chain of steps as a catalog has it, some of which a later release has recorded.

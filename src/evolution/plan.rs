@@ -31,6 +31,8 @@ pub struct Plan {
     from: Stamp,
     to: Stamp,
     crossings: Vec<Crossing>,
+    /// What to spare of what other definitions of steps have kept that forget something, below the stamp it leads from.
+    left: Vec<Arc<Spared>>,
     /// Some step is undone and then done again, so that what it drops must be kept meanwhile.
     repeats: bool,
     /// The crossings, in parts; none where a function is among them. Made when a document is first read by the plan.
@@ -56,12 +58,23 @@ pub(crate) struct Crossing {
     pub(crate) function: Option<Function>,
     pub(crate) up: bool,
     /// Something is forgotten here.
-    pub(crate) spared: Option<Spared>,
+    pub(crate) spared: Option<Arc<Spared>>,
 }
 
 impl Plan {
     pub(crate) fn new(from: Stamp, to: Stamp, crossings: Vec<Crossing>, repeats: bool) -> Self {
-        Self { from, to, crossings, repeats, parts: OnceLock::new() }
+        Self { from, to, crossings, left: Vec::new(), repeats, parts: OnceLock::new() }
+    }
+
+    /// The same plan, for documents of which other definitions of steps may have kept what is to be forgotten.
+    pub(crate) fn cleaning(self, left: Vec<Arc<Spared>>) -> Self {
+        Self { left, ..self }
+    }
+
+    /// Drops from a complement what other definitions of steps have kept that is to be forgotten; whether there are such.
+    pub(crate) fn clean(&self, complement: &mut OpenComplement<'_>) -> bool {
+        self.left.iter().for_each(|spared| spared.clean_above(complement));
+        !self.left.is_empty()
     }
 
     /// The stamp of the bodies it takes.
@@ -176,6 +189,7 @@ impl Plan {
     ) -> Result<OpenComplement<'a>, StepError> {
         let none = Notes::new();
         let mut complement = complement.clone();
+        self.clean(&mut complement);
         let mut form = Form { node: body, value: None };
         for Crossing { step, fingerprints, function, up, spared } in &self.crossings {
             let up = *up;

@@ -182,6 +182,79 @@ fn what_another_definition_has_kept_is_forgotten_too() {
     assert_eq!((stored, String::from_utf8_lossy(&kept).contains("secret")), (json!({}), false));
 }
 
+fn holds_the_secret(kept: &[u8]) -> bool {
+    String::from_utf8_lossy(kept).contains("secret")
+}
+
+/// Documents of the former definition are past the step, and nothing was forgotten of them where no step was crossed.
+#[test]
+fn what_a_former_definition_has_kept_is_forgotten_without_a_crossing() {
+    let above = |evolution: Evolution| evolution.step("more", [Op::trim("b")]);
+    let keeps = || Evolution::new().step("one", [Op::trim("a")]).step("drop", [Op::remove("ssn")]);
+    let forgets = || Evolution::new().step("one", [Op::trim("a")]).step("drop", [Op::remove("ssn").forget()]);
+    let forgets = || forgets().redefine("it must not live on");
+    for (keeps, forgets) in [(keeps(), forgets()), (above(keeps()), above(forgets()))] {
+        let (first, mut second) = (history(&keeps), history(&forgets));
+        second.learn(recorded(&first));
+        let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+        let (stored, kept) = write(&up, &json!({"a": " x ", "b": " y ", "ssn": "secret"}), &[]);
+        assert!(holds_the_secret(&kept));
+        // An older program may put what it has kept beside a document at the newer stamp.
+        for from in [first.current(), second.current()] {
+            // It is shown nowhere,
+            let down = second.plan(from, second.own(1).unwrap()).unwrap();
+            let (shown, _) = write(&down, &stored, &kept);
+            assert_eq!(shown, json!({"a": " x ", "b": " y "}));
+            // also not where nothing is written,
+            let id = DocumentId::from(1);
+            let (mut node, open) =
+                (Node::from_value(stored.clone()).unwrap(), OpenComplement::read(&kept).unwrap());
+            down.read(&mut node, &open, &StepContext::new("user", &id)).unwrap();
+            assert_eq!(node.to_value().unwrap(), shown);
+            // and is gone with the next write, with nothing else.
+            let same = second.plan(from, second.current()).unwrap();
+            assert!(same.is_empty());
+            let (same, kept) = write(&same, &stored, &kept);
+            assert_eq!((&same, holds_the_secret(&kept)), (&stored, false));
+            let down = second.plan(second.current(), second.own(1).unwrap()).unwrap();
+            assert_eq!(write(&down, &same, &kept).0, shown);
+        }
+    }
+}
+
+/// Of a step below the one that forgets, whatever another definition had kept was dropped.
+#[test]
+fn what_a_former_definition_has_kept_and_never_met_it_stays() {
+    let first = history(&old());
+    let mut second = history(&new().step("two", [Op::remove("ssn").forget()]));
+    second.learn(recorded(&first));
+    let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+    let (stored, kept) = write(&up, &json!({"a": " x ", "ssn": "secret"}), &[]);
+    let up = second.plan(first.current(), second.current()).unwrap();
+    let (stored, kept) = write(&up, &stored, &kept);
+    assert_eq!(stored, json!({"a": "x"}));
+    let down = second.plan(second.current(), second.own(1).unwrap()).unwrap();
+    assert_eq!(write(&down, &stored, &kept).0, json!({"a": " x "}));
+}
+
+/// The definition that counts has copied it nowhere, but a former one has, to where a later step keeps it.
+#[test]
+fn what_a_former_definition_has_copied_is_forgotten_too() {
+    let above = |evolution: Evolution| evolution.step("two", [Op::remove("backup"), Op::remove("other")]);
+    for copies in [Op::copy("ssn", "backup"), Op::copy("number", "ssn")] {
+        let first = history(&Evolution::new().step("one", [copies]));
+        let second = Evolution::new().step("one", [Op::trim("a")]).redefine("nobody wants it");
+        let mut second = history(&above(second).step("three", [Op::remove("ssn").forget()]));
+        second.learn(recorded(&first));
+        let body = json!({"ssn": "secret", "other": "kept"});
+        let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+        let (stored, kept) = write(&up, &body, &[]);
+        let up = second.plan(first.current(), second.current()).unwrap();
+        let (_, kept) = write(&up, &stored, &kept);
+        assert!(!holds_the_secret(&kept) && String::from_utf8_lossy(&kept).contains("kept"));
+    }
+}
+
 #[test]
 fn what_was_kept_comes_back_through_a_redefined_step_and_those_above() {
     let above = |evolution: Evolution| evolution.step("two", [Op::remove("x")]);

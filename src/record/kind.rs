@@ -66,14 +66,43 @@ pub(crate) struct Kind {
     element_keys: ArrayKeys,
     evolution: Evolution,
     history: RwLock<History>,
-    plans: RwLock<Plans>,
+    plans: Found<Arc<Plan>>,
+    ways: Found<Way>,
     /// The kind as it was at earlier schema versions, once that has been asked for.
     views: Mutex<HashMap<u32, Arc<Self>>>,
     collections: Arc<CollectionNames>,
 }
 
-/// By the stamps they lead from and to.
-type Plans = HashMap<(Stamp, Stamp), Arc<Plan>, BuildHasherDefault<StampHasher>>;
+/// What has been worked out of a history, by the stamps it leads from and to: with the history locked, and until something new is learned.
+#[derive(Debug)]
+struct Found<T>(RwLock<ByStamps<Result<T, NoWay>>>);
+
+type ByStamps<T> = HashMap<(Stamp, Stamp), T, BuildHasherDefault<StampHasher>>;
+
+impl<T> Default for Found<T> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<T: Clone> Found<T> {
+    fn get(&self, from: Stamp, to: Stamp) -> Option<Result<T, NoWay>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(from, to)).cloned()
+    }
+
+    fn keep(&self, from: Stamp, to: Stamp, found: Result<T, NoWay>) -> Result<T, NoWay> {
+        // There may be any number of stamps that are not known, and nothing was worked out for them.
+        if matches!(found, Err(NoWay::Unknown { .. })) {
+            return found;
+        }
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        kept.entry((from, to)).or_insert(found).clone()
+    }
+
+    fn clear(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
 
 impl Kind {
     /// A kind the program has declared.
@@ -106,7 +135,8 @@ impl Kind {
             element_keys: ArrayKeys::none(),
             evolution: evolution.clone(),
             history: RwLock::new(history),
-            plans: RwLock::default(),
+            plans: Found::default(),
+            ways: Found::default(),
             views: Mutex::default(),
             collections,
         })
@@ -133,7 +163,8 @@ impl Kind {
             element_keys: ArrayKeys::none(),
             evolution: self.evolution.clone(),
             history: RwLock::new(history),
-            plans: RwLock::default(),
+            plans: Found::default(),
+            ways: Found::default(),
             views: Mutex::default(),
             collections: Arc::clone(&self.collections),
         });
@@ -155,8 +186,7 @@ impl Kind {
     pub(crate) fn alias(&self, name: &str) {
         let known = self.with_history(|history| history.knows(fingerprint::root(name)));
         if !known {
-            let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
-            history.alias(name, &self.evolution);
+            self.teach(|history| history.alias(name, &self.evolution));
         }
     }
 
@@ -194,7 +224,16 @@ impl Kind {
 
     /// Learns the steps that other programs have recorded.
     pub(crate) fn learn(&self, recorded: Vec<Recorded>) {
-        self.history.write().unwrap_or_else(PoisonError::into_inner).learn(recorded);
+        self.teach(|history| history.learn(recorded));
+    }
+
+    /// What was worked out does not outlive what it was worked out from.
+    fn teach(&self, lesson: impl FnOnce(&mut History) -> bool) {
+        let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
+        if lesson(&mut history) {
+            self.plans.clear();
+            self.ways.clear();
+        }
     }
 
     /// Whether documents at every stamp that is known can be brought to `to`.
@@ -206,7 +245,7 @@ impl Kind {
 
     /// Whether a document at `from` can be brought to `to`, as far as that can be told without the document.
     pub(crate) fn check_way(&self, from: Stamp, to: Stamp) -> Result<(), NoWay> {
-        self.plan(from, to).map(drop)
+        self.find_way(from, to).map(drop)
     }
 
     pub(crate) fn relation(&self, one: Stamp, other: Stamp) -> Relation {
@@ -215,7 +254,7 @@ impl Kind {
 
     /// What the way from one stamp to another is like.
     pub(crate) fn way(&self, from: Stamp, to: Stamp) -> Way {
-        if from == to { Way::Here } else { self.with_history(|history| history.way(from, to)) }
+        if from == to { Way::Here } else { self.find_way(from, to).unwrap_or(Way::None) }
     }
 
     /// The steps on the way from one stamp to another; `None` where there is none.
@@ -263,6 +302,17 @@ impl Kind {
         })
     }
 
+    /// The complement of a document whose shape is that of `to` already, to be written there.
+    pub(crate) fn kept(&self, id: &DocumentId, from: Shaped<'_>, to: Stamp) -> Result<Vec<u8>, Error> {
+        if from.complement.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.carried(id, from, to, |plan, _, _| {
+            let mut complement = OpenComplement::read(from.complement)?;
+            Ok(if plan.clean(&mut complement) { complement.to_bytes()? } else { from.complement.to_vec() })
+        })
+    }
+
     /// A body brought to another stamp, to be read there, if it is `wanted`. What is not is encoded only where that is cheaper than not to: where ops are carried out
     /// together, on the encoded body.
     pub(crate) fn read_if(
@@ -306,12 +356,13 @@ impl Kind {
     }
 
     fn plan(&self, from: Stamp, to: Stamp) -> Result<Arc<Plan>, NoWay> {
-        if let Some(plan) = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(&(from, to)) {
-            return Ok(Arc::clone(plan));
-        }
-        let plan = Arc::new(self.with_history(|history| history.plan(from, to))?);
-        let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(plans.entry((from, to)).or_insert(plan)))
+        let make = |history: &History| self.plans.keep(from, to, history.plan(from, to).map(Arc::new));
+        self.plans.get(from, to).unwrap_or_else(|| self.with_history(make))
+    }
+
+    fn find_way(&self, from: Stamp, to: Stamp) -> Result<Way, NoWay> {
+        let find = |history: &History| self.ways.keep(from, to, history.way(from, to));
+        self.ways.get(from, to).unwrap_or_else(|| self.with_history(find))
     }
 
     pub(crate) fn with_history<T>(&self, ask: impl FnOnce(&History) -> T) -> T {

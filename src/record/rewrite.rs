@@ -58,7 +58,7 @@ pub(crate) fn rewrite(
     let rewritten = match kind.relation(stored.stamp, shape) {
         Relation::Same => {
             // A complement that the edit makes stale is found out by its digest.
-            let complement = stored.complement.to_vec();
+            let complement = kind.kept(id, stored, shape)?;
             Rewritten { stamp: shape, body: edited.into_owned(), complement }
         }
         Relation::Ancestor => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pivotdb::backend::MemoryBackend;
+use pivotdb::backend::{Backend, Direction, KeyRange, MemoryBackend, PageLimit};
 use pivotdb::{Collection, ErrorKind, Evolution, Function, Op, StepContext, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,6 +16,13 @@ impl Medium {
 
     fn open(&self) -> Store {
         Store::builder().open_backend(self.0.clone()).unwrap()
+    }
+
+    /// All values that are stored, one after the other.
+    fn bytes(&self) -> Vec<u8> {
+        let limit = PageLimit { entries: usize::MAX, bytes: usize::MAX };
+        let page = self.0.page(&KeyRange::prefix(&[]), Direction::Forward, limit).unwrap();
+        page.entries.into_iter().flat_map(|(_, value)| value.to_vec()).collect()
     }
 
     /// What a program with these steps does.
@@ -108,6 +115,43 @@ impl Versioned for User {
     fn evolution() -> Evolution {
         Evolution::new().step("say name", [Op::rename("n", "name")])
     }
+}
+
+/// A step was redefined to forget something. What its former definition had kept stayed in the store, and views showed it.
+#[test]
+fn a_redefinition_that_forgets_is_obeyed() {
+    let keeps = Evolution::new().step("drop", [Op::remove("ssn")]);
+    let forgets = Evolution::new().step("drop", [Op::remove("ssn").forget()]).redefine("it must not live on");
+    let medium = Medium::new();
+    let secret = "078-05-1120";
+    let is_stored = || medium.bytes().windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
+    medium.run(&Evolution::new(), |things| {
+        things.insert_with_id(1, &json!({"ssn": secret, "n": 1})).unwrap();
+    });
+    medium.run(&keeps, |things| {
+        things.update(1, |thing| thing["n"] = json!(2)).unwrap();
+        assert_eq!(things.view::<Value>(1).unwrap().require(1).unwrap()["ssn"], secret);
+    });
+    assert!(is_stored());
+    medium.run(&forgets, |things| {
+        let view = things.view::<Value>(1).unwrap();
+        assert_eq!(*view.require(1).unwrap(), json!({"n": 2}));
+        things.update(1, |thing| thing["n"] = json!(3)).unwrap();
+        assert_eq!(*view.require(1).unwrap(), json!({"n": 3}));
+    });
+    assert!(!is_stored());
+    // The older program has never heard of it, and keeps another one.
+    medium.run(&keeps, |things| {
+        let view = things.view::<Value>(1).unwrap();
+        view.update(1, |thing| thing["ssn"] = json!(secret)).unwrap();
+        assert_eq!(view.require(1).unwrap()["ssn"], secret);
+    });
+    assert!(is_stored());
+    medium.run(&forgets, |things| {
+        assert_eq!(*things.view::<Value>(1).unwrap().require(1).unwrap(), json!({"n": 3}));
+        things.update(1, |thing| thing["n"] = json!(4)).unwrap();
+    });
+    assert!(!is_stored());
 }
 
 /// Who declared the kind first, without its aliases, hid the documents under them from those who came after.
