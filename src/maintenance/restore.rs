@@ -146,11 +146,12 @@ impl Restoring {
     }
 
     fn kind(&mut self, name: &str, aliases: &[&str]) -> Result<()> {
-        let Core { engine, catalog, .. } = &**self.inner;
+        let Core { engine, catalog, registry, .. } = &**self.inner;
         let number = catalog.kind(engine, name)?;
         let aliases = aliases.iter().map(|alias| catalog.kind(engine, alias)).collect::<Result<Vec<_>>>()?;
         if !aliases.is_empty() {
             catalog.add_aliases(engine, name, &aliases)?;
+            registry.learn(catalog, number);
         }
         self.kinds.insert(name.to_owned(), Kind { number, root: fingerprint::root(name) });
         Ok(())

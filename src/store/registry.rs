@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use crate::catalog::catalog::Catalog;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
-use crate::evolution::history::Recorded;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::commit::engine::Engine;
 use crate::store::history::{self, Warning, missing_kind, recorded};
@@ -41,8 +40,18 @@ impl Entry {
         std::iter::once(Arc::clone(&self.newest)).chain(self.others.iter().filter_map(Weak::upgrade))
     }
 
-    fn learn(&self, recorded: &[Recorded]) {
-        self.kinds().for_each(|kind| kind.learn(recorded.to_vec()));
+    /// Each of the declarations learns every name that the kind has had, and what has been recorded under them.
+    fn learn(&self, catalog: &Catalog) {
+        let number = self.newest.number();
+        let names: Vec<_> =
+            catalog.family(number).into_iter().filter_map(|number| catalog.kind_name(number)).collect();
+        let recorded = recorded(catalog, number);
+        for kind in self.kinds() {
+            if kind.is_declared() {
+                names.iter().for_each(|name| kind.alias(name));
+            }
+            kind.learn(recorded.clone());
+        }
     }
 }
 
@@ -122,18 +131,13 @@ impl Registry {
     /// From now on handles get `kind`. Whoever has another declaration of it learns what is known now.
     fn enter(&self, catalog: &Catalog, kind: &Arc<Kind>) {
         let number = kind.number();
-        let names: Vec<_> =
-            catalog.family(number).into_iter().filter_map(|number| catalog.kind_name(number)).collect();
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let entry = kinds.entry(number).or_insert_with(|| Entry::new(Arc::clone(kind)));
         if !entry.kinds().any(|known| Arc::ptr_eq(&known, kind)) {
             let before = std::mem::replace(&mut entry.newest, Arc::clone(kind));
             entry.follow(&before);
         }
-        for kind in entry.kinds().filter(|kind| kind.is_declared()) {
-            names.iter().for_each(|name| kind.alias(name));
-        }
-        entry.learn(&recorded(catalog, number));
+        entry.learn(catalog);
     }
 
     /// What was said before of the documents of the kind is so no longer, or is said again.
@@ -172,13 +176,13 @@ impl Registry {
         Ok(Arc::clone(&kinds.entry(number).or_insert_with(|| Entry::new(Arc::new(kind))).newest))
     }
 
-    /// Learns what has been recorded of a kind since it was declared or met.
+    /// Learns what has been recorded of a kind, and of its other names, since it was declared or met.
     pub(crate) fn learn(&self, catalog: &Catalog, number: u32) {
         let family = catalog.family(number);
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         for number in std::iter::once(&number).chain(&family) {
             if let Some(entry) = kinds.get(number) {
-                entry.learn(&recorded(catalog, *number));
+                entry.learn(catalog);
             }
         }
     }

@@ -300,6 +300,37 @@ fn other_names_of_a_kind_come_along() {
     );
 }
 
+/// What came in of another name of a kind that was open was out of reach until the store was opened again.
+#[test]
+fn other_names_of_a_kind_that_is_declared_arrive_at_once() {
+    // As a program from before the renaming left it, and as the one after it did.
+    let (store, backend) = open();
+    let people = store.collection_with::<Value>("people", "person", &evolution(1)).unwrap();
+    people.insert_with_id(1, &json!({"c": 1})).unwrap();
+    drop(people);
+    store.close().unwrap();
+    let store = reopened(&backend);
+    let people = store.collection::<User>("people").unwrap();
+    people.insert_with_id(2, &User { c: 2 }).unwrap();
+    let text = exported(&store);
+    // Into a store that has either of them open, and whose kind has had no other name.
+    let (other, _) = open();
+    let people = other.collection_with::<Value>("people", "user", &evolution(1)).unwrap();
+    let view = people.view::<Value>(1).unwrap();
+    let older = other.collection_with::<Value>("people", "user", &evolution(1)).unwrap();
+    Import::into_store(&other).read_from(text.as_bytes()).unwrap();
+    for people in [&people, &older] {
+        let c = |id: i32| people.require(id).unwrap()["c"].clone();
+        assert_eq!((c(1), c(2)), (json!(1), json!(2)));
+    }
+    assert_eq!(view.require(1).unwrap()["b"], 1);
+    let (other, _) = open();
+    let people = other.collection_with::<Value>("people", "person", &evolution(1)).unwrap();
+    Import::into_store(&other).read_from(text.as_bytes()).unwrap();
+    assert_eq!(people.count().unwrap(), 2);
+    assert_eq!(people.require(2).unwrap()["c"], 2);
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct User {
     #[serde(default)]
