@@ -350,11 +350,9 @@ impl Catalog {
         // The stamp is that of the step's content, so this is what stood in a damaged entry. That stays as it is.
         let damaged: BTreeSet<_> = self.state().damaged.iter().filter_map(|damaged| damaged.step).collect();
         let mut commit = Commit::default();
-        for Recorded { stamp, parent, step } in
-            new.iter().filter(|step| !damaged.contains(&(kind, step.stamp)))
-        {
-            let key = CatalogKey::Step { kind, stamp: *stamp }.encode();
-            add(&mut commit, key, json!({ "parent": parent.to_string(), "step": step }))?;
+        for step in new.iter().filter(|step| !damaged.contains(&(kind, step.stamp))) {
+            let key = CatalogKey::Step { kind, stamp: step.stamp }.encode();
+            add(&mut commit, key, step.entry())?;
         }
         if !commit.writes.is_empty() {
             self.commit(engine, commit)?;

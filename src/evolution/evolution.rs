@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::encoding::body::error::BodyError;
 use crate::encoding::body::limits::Limits;
+use crate::encoding::body::node::Node;
 use crate::encoding::body::raw::Raw;
 use crate::encoding::text::parse::{Duplicates, parse};
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
+use crate::evolution::fingerprint;
 use crate::evolution::function::Function;
+use crate::evolution::history::Recorded;
 use crate::evolution::invalid::{Flaw, InvalidEvolution, OpFlaw};
 use crate::evolution::json;
 use crate::evolution::op::Repr;
@@ -132,6 +136,9 @@ impl Evolution {
                 let op = step.ops.get(position).map(|op| op.label(position));
                 return flawed(op, Flaw::Op(OpFlaw::Astray(path)));
             }
+            if let Err(error) = fits_an_entry(step) {
+                return flawed(None, Flaw::Entry(error.to_string()));
+            }
             if let Code::Own(function) = &step.code {
                 if function.identity().is_empty() {
                     return flawed(None, Flaw::NoIdentity);
@@ -208,6 +215,15 @@ impl Evolution {
     }
 }
 
+/// Whether a catalog can keep the step.
+fn fits_an_entry(step: &Step) -> Result<(), BodyError> {
+    // Every stamp takes as much room.
+    let stamp = fingerprint::root("");
+    let recorded = json::from_step(step).map(|step| Recorded { stamp, parent: stamp.fingerprint, step });
+    let entry = recorded.map_or(Value::Null, |recorded| recorded.entry());
+    Node::from_value(entry)?.to_bytes(Limits::default()).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -249,6 +265,16 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidEvolution, "{error}");
             assert_eq!(error.context().step(), Some("senseless"), "{error}");
             assert_eq!(error.context().op().unwrap_or_default(), op, "{error}");
+        }
+        // What a store could not keep: it was refused halfway, when the kind and its aliases had been recorded.
+        let nested = (0..126).fold(json!(1), |inner, _| json!([inner]));
+        let large = || Op::add("x.y", "x".repeat(Limits::MAX_SIZE / 2));
+        for ops in [vec![Op::add("a", nested)], vec![large(), large()]] {
+            let error = Evolution::new().step("fine", []).step("senseless", ops).check().unwrap_err();
+            assert_eq!(
+                (error.kind(), error.context().step()),
+                (ErrorKind::InvalidEvolution, Some("senseless"))
+            );
         }
         for name in ["", "a\nb", "twice"] {
             let error = Evolution::new().step("twice", []).step(name, Vec::new()).check().unwrap_err();

@@ -32,6 +32,8 @@ pub(crate) enum Flaw {
     DuplicateIdentity,
     #[error("more steps than schema versions can be counted")]
     TooMany,
+    #[error("a store cannot keep the step: {0}")]
+    Entry(String),
     #[error("an op cannot be carried out")]
     Op(#[from] OpFlaw),
 }
@@ -78,6 +80,7 @@ impl From<InvalidEvolution> for Error {
             Flaw::NoIdentity => "the identity of a function is empty",
             Flaw::DuplicateIdentity => "two different functions have the same identity",
             Flaw::TooMany => "more steps than schema versions can be counted",
+            Flaw::Entry(_) => "a step is too large, or nests too deeply, to be kept in a store",
             Flaw::Op(OpFlaw::Path(_)) => "a path in a step is malformed",
             Flaw::Op(OpFlaw::WholeDocument) => "an op needs a path within the document",
             Flaw::Op(OpFlaw::Same) => "an op has the same source and target",
@@ -100,6 +103,7 @@ impl From<InvalidEvolution> for Error {
         }
         match flaw {
             Flaw::Name(reason) | Flaw::Reason(reason) => public.with_detail("reason", reason),
+            Flaw::Entry(reason) => public.with_detail("reason", reason),
             Flaw::Op(OpFlaw::Member(member)) => public.with_detail("member", member),
             Flaw::Op(OpFlaw::Astray(path)) => public.with_path(path),
             Flaw::Op(OpFlaw::Path(path)) => public.with_path(path.text()).with_source(path),
