@@ -479,6 +479,16 @@ fn functions_keep_what_they_changed() {
     assert_eq!(down.apply_keeping(after, &kept, &context).unwrap().0, json!({"name": "y", "age": 2}));
     let exact = up.apply_keeping(json!({"name": "x"}), &Complement::empty(), &context).unwrap();
     assert!(exact.1.is_empty());
+    // Values that compare as equal, and are not stored as equal ones.
+    let sign = |body: &mut Value, _: &StepContext<'_>| body["x"]["y"] = json!([0.0]);
+    let evolution = Evolution::new().step("s", Function::new("sign", sign).down(|_, _| ()));
+    let up = Plan::between(&evolution, "k", 1, 2).unwrap();
+    let down = Plan::between(&evolution, "k", 2, 1).unwrap();
+    let (after, kept) =
+        up.apply_keeping(json!({"x": {"y": [-0.0]}}), &Complement::empty(), &context).unwrap();
+    assert_eq!(after.to_string(), r#"{"x":{"y":[0.0]}}"#);
+    let (before, _) = down.apply_keeping(after, &kept, &context).unwrap();
+    assert_eq!(before.to_string(), r#"{"x":{"y":[-0.0]}}"#);
     // A body that is no object.
     let number = Function::new("n", |body, _| *body = json!(1)).down(|_, _| ());
     let evolution = Evolution::new().step("s", number);

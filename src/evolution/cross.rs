@@ -240,7 +240,7 @@ pub(crate) fn cross_function<'a>(
     }
     let Some(before) = before else { return Ok(None) };
     let mut back = body.clone();
-    if function.run(!up, &mut back, context).is_ok() && back == before {
+    if function.run(!up, &mut back, context).is_ok() && same(&back, &before) {
         return Ok(None);
     }
     let absorbed = |value: &Value| {
@@ -250,7 +250,9 @@ pub(crate) fn cross_function<'a>(
     let (Value::Object(old), Value::Object(new)) = (&before, &*body) else {
         return Ok(Some(Note::Body { digest: digest_of(identity, body), before: absorbed(&before)? }));
     };
-    let mut changed: Vec<&String> = old.keys().filter(|name| old.get(*name) != new.get(*name)).collect();
+    let differs =
+        |name: &&String| !old.get(*name).zip(new.get(*name)).is_some_and(|(old, new)| same(old, new));
+    let mut changed: Vec<&String> = old.keys().filter(differs).collect();
     changed.extend(new.keys().filter(|name| !old.contains_key(*name)));
     changed.sort_unstable();
     let digest = digest_members(identity, new, changed.iter().map(|name| name.as_str()));
@@ -258,6 +260,21 @@ pub(crate) fn cross_function<'a>(
         .into_iter()
         .map(|name| Ok((Cow::Owned(name.clone()), old.get(name).map(&absorbed).transpose()?)));
     Ok(Some(Note::Members { digest, before: before.collect::<Result<_, Fault>>()? }))
+}
+
+/// Whether they are stored as the same: `0.0` and `-0.0` are not.
+fn same(one: &Value, other: &Value) -> bool {
+    let zero = |number: &Value| number.as_f64().is_some_and(|float| float == 0.0 && float.is_sign_negative());
+    match (one, other) {
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let is_there = |(name, one)| other.get(name).is_some_and(|other| same(one, other));
+            one.len() == other.len() && one.iter().all(is_there)
+        }
+        _ => one == other && zero(one) == zero(other),
+    }
 }
 
 /// Whether nothing has changed since `note` was taken, and the body is what it was.

@@ -20,15 +20,14 @@ impl Action {
     fn is_total(&self, up: bool) -> bool {
         // Nothing on the way to what has one name can be in the way.
         let single = |path: &Path| path.names().len() == 1;
-        let length = |path: &Path| path.names().map(str::len).sum::<usize>();
         self.region().into_iter().all(is_plain)
             && match self {
                 Self::Trim { .. } | Self::Remove { .. } => up,
                 Self::Add { path, .. } => !up && single(path),
                 Self::Copy { taken, .. } => !up && *taken == Taken::Fail,
-                Self::Rename { from, to, taken } => up && *taken != Taken::Fail && length(to) <= length(from),
-                // These write something that may be larger than what was there.
+                // These write something that may be larger than what was there, or put back what was dropped on the way down.
                 Self::Set { .. }
+                | Self::Rename { .. }
                 | Self::Move { .. }
                 | Self::Convert(_)
                 | Self::Lowercase { .. }
@@ -139,6 +138,16 @@ mod tests {
                         let length = |value: &Value| value.to_string().len();
                         let after = after.map_or(0, |(after, _)| length(&after));
                         prop_assert!(after <= length(&document), "{document}: larger by {op:?}");
+                        // What the other way has dropped may come back.
+                        let back = Plan::between(&evolution, "k", to, from).unwrap();
+                        let Ok((document, kept)) = back.apply_keeping(document, &Complement::empty(), &context)
+                        else {
+                            continue;
+                        };
+                        let after = plan.apply_keeping(document.clone(), &kept, &context);
+                        prop_assert!(after.as_ref().is_ok_and(|(after, _)| after.is_object()), "{document}: {after:?}");
+                        let after = after.map_or(0, |(after, _)| length(&after));
+                        prop_assert!(after <= length(&document), "{document}: larger with what {op:?} has kept");
                     }
                 }
             }
