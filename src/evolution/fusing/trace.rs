@@ -1,5 +1,7 @@
 //! What ops do to documents with the same of the members that they name.
 
+use std::collections::HashSet;
+
 use crate::encoding::body::members::Members;
 use crate::encoding::body::node::Node;
 use crate::encoding::body::opaque::Opaque;
@@ -22,7 +24,7 @@ use crate::value::path::Path;
 pub(super) struct Marks {
     /// For each slot its value, then for each slot its gap, then for each op what it may make of a value.
     marks: Vec<Opaque>,
-    /// Of the gaps. Longer than all names that ops know.
+    /// Of the gaps. None of the names that ops know.
     gaps: Vec<String>,
     slots: usize,
 }
@@ -47,18 +49,25 @@ pub(super) struct Change {
 }
 
 impl Marks {
-    pub(super) fn new<'p>(layout: &Layout, actions: impl Iterator<Item = &'p Action>) -> Self {
+    pub(super) fn new<'n, 'p: 'n>(layout: &'n Layout, actions: impl Iterator<Item = &'p Action>) -> Self {
         let slots = layout.slots.len();
-        let (mut count, mut longest) = (slots.saturating_mul(2), 0);
+        let mut names: HashSet<&'n str> = layout.slots.iter().map(|slot| &*slot.name).collect();
+        let mut count = slots.saturating_mul(2);
         for action in actions {
-            count = count.saturating_add(size(action, &mut longest));
+            count = count.saturating_add(size(action, &mut names));
         }
-        let longest = layout.slots.iter().map(|slot| slot.name.len()).fold(longest, usize::max);
-        // A width of a format has its bound, and a name has none.
-        let blank = " ".repeat(longest);
-        let gaps = (0..slots).map(|slot| format!("{blank}.{slot}")).collect();
+        // A name begins with one of the numbers at most, so that there is one with which none begins.
+        let taken: HashSet<&str> = names.iter().filter_map(|name| Some(name.split_once('.')?.0)).collect();
+        let free = (0_usize..).map(|number| number.to_string()).find(|number| !taken.contains(&**number));
+        let free = free.unwrap_or_default();
+        let gaps = (0..slots).map(|slot| format!("{free}.{slot}")).collect();
         let marks = (0..count).map(|mark| Opaque::new(u32::try_from(mark).unwrap_or(u32::MAX))).collect();
         Self { marks, gaps, slots }
+    }
+
+    #[cfg(test)]
+    pub(super) fn gaps(&self) -> impl Iterator<Item = &str> {
+        self.gaps.iter().map(String::as_str)
     }
 
     /// What `node` stands for; `None` where it is what it is.
@@ -186,18 +195,18 @@ fn alone(action: &Action) -> Option<(&Path, Action)> {
     })
 }
 
-/// How many ops it is; and the length of its longest name, if that is longer than `longest`.
-fn size(action: &Action, longest: &mut usize) -> usize {
+/// How many ops it is; and adds the names it knows.
+fn size<'p>(action: &'p Action, names: &mut HashSet<&'p str>) -> usize {
     for path in action.reads().into_iter().chain(action.region()) {
-        *longest = path.names().map(str::len).fold(*longest, usize::max);
+        names.extend(path.names());
     }
     match action {
         Action::WrapObject { name, .. } | Action::UnwrapObject { name, .. } => {
-            *longest = name.len().max(*longest);
+            names.insert(name);
             1
         }
         Action::Within { actions, .. } => {
-            actions.iter().fold(1, |count: usize, action| count.saturating_add(size(action, longest)))
+            actions.iter().fold(1, |count: usize, action| count.saturating_add(size(action, names)))
         }
         _ => 1,
     }
