@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 
+#[cfg(test)]
+use crate::encoding::body::tally;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::evolution::action::Action;
@@ -380,6 +382,8 @@ impl History {
     ///
     /// Functions are the program's own, found by identity. A step that cannot be crossed is found here, not when the plan is run.
     pub(crate) fn plan(&self, from: Stamp, to: Stamp) -> Result<Plan, NoWay> {
+        #[cfg(test)]
+        tally::count(tally::Work::Plan);
         let left = self.left_by_others(from);
         if from == to {
             return Ok(Plan::new(from, to, Vec::new(), false).cleaning(left));

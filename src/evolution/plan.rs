@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::node::Node;
 use crate::encoding::body::raw::Raw;
+#[cfg(test)]
+use crate::encoding::body::tally;
 use crate::evolution::access::Failed;
 use crate::evolution::action::Action;
 use crate::evolution::apply::apply;
@@ -35,7 +37,7 @@ pub struct Plan {
     left: Vec<Arc<Spared>>,
     /// Some step is undone and then done again, so that what it drops must be kept meanwhile.
     repeats: bool,
-    /// The crossings, in parts; none where a function is among them. Made when a document is first read by the plan.
+    /// The crossings, in parts. Made when a document is first read by the plan.
     parts: OnceLock<Arc<[Part]>>,
 }
 
@@ -122,38 +124,53 @@ impl Plan {
         if self.repeats {
             return self.cross(body, &OpenComplement::default(), true, context).map(drop);
         }
-        run(&self.crossings, body, context)
+        let parts = self.parts();
+        let mut form = Form { node: body, value: None };
+        for Part { crossings, fused } in parts {
+            #[cfg(test)]
+            let opening = form.opening();
+            let crossings = self.crossings.get(crossings.clone()).unwrap_or_default();
+            // What is all there is goes from bytes to bytes, or is done here since it could not.
+            let fused = fused.as_ref().filter(|_| parts.len() > 1);
+            let done = match (fused, crossings.first()) {
+                (Some(fused), Some(Crossing { step, .. })) => {
+                    let together = form.node().and_then(|node| fused.run_in(node, actions(crossings)));
+                    together.map_err(|fault| StepError::of(step, fault))?
+                }
+                _ => false,
+            };
+            if !done {
+                run(crossings, &mut form, context)?;
+            }
+            #[cfg(test)]
+            form.opened(opening);
+        }
+        finish(&self.crossings, form)
     }
 
-    /// As [`run`](Self::run), for a document without a complement that is encoded and shall be: many ops are carried out together, which comes to the same. `None`
-    /// where that is not possible or anything fails; [`run`](Self::run) tells why. No function is called, so that none is called twice.
-    pub(crate) fn rewrite(
-        &self,
-        body: Raw<'_>,
+    /// As [`run`](Self::run), each op by itself.
+    #[cfg(test)]
+    pub(crate) fn run_one_by_one<'a>(
+        &'a self,
+        body: &mut Node<'a>,
         context: &StepContext<'_>,
-        limits: Limits,
-    ) -> Option<Vec<u8>> {
-        let parts = self.parts.get_or_init(|| parts(&self.crossings, self.repeats).into());
-        if parts.iter().all(|part| part.fused.is_none()) {
-            return None;
+    ) -> Result<(), StepError> {
+        let mut form = Form { node: body, value: None };
+        run(&self.crossings, &mut form, context)?;
+        finish(&self.crossings, form)
+    }
+
+    fn parts(&self) -> &[Part] {
+        self.parts.get_or_init(|| parts(&self.crossings, self.repeats).into())
+    }
+
+    /// As [`run`](Self::run), for a document without a complement that is encoded and shall be, where all ops can be carried out together, which comes to the same:
+    /// from bytes to bytes, in one pass. `None` where that is not possible or anything fails; [`run`](Self::run) tells why.
+    pub(crate) fn rewrite(&self, body: Raw<'_>, limits: Limits) -> Option<Vec<u8>> {
+        match self.parts() {
+            [Part { fused: Some(fused), .. }] => fused.run(body, limits, actions(&self.crossings)),
+            _ => None,
         }
-        let mut rewritten = None;
-        for Part { crossings, fused } in &**parts {
-            let body = rewritten.as_deref().map_or(Ok(body), Raw::new).ok()?;
-            let crossings = self.crossings.get(crossings.clone())?;
-            let fused = fused.as_ref().and_then(|fused| fused.run(body, limits, actions(crossings)));
-            rewritten = Some(match fused {
-                Some(body) => body,
-                // If that is all there is, who asked does the same.
-                None if parts.len() == 1 => return None,
-                None => {
-                    let mut node = Node::Raw(body);
-                    run(crossings, &mut node, context).ok()?;
-                    node.to_bytes(limits).ok()?
-                }
-            });
-        }
-        rewritten
     }
 
     /// As [`run`](Self::run), for a document with a complement, to be read.
@@ -191,6 +208,8 @@ impl Plan {
         let mut complement = complement.clone();
         self.clean(&mut complement);
         let mut form = Form { node: body, value: None };
+        #[cfg(test)]
+        let opening = form.opening();
         for Crossing { step, fingerprints, function, up, spared } in &self.crossings {
             let up = *up;
             let is_here = |notes: &StepNotes<'_>| fingerprints.contains(&notes.fingerprint);
@@ -227,6 +246,8 @@ impl Plan {
                 spared.clean(&mut complement);
             }
         }
+        #[cfg(test)]
+        form.opened(opening);
         finish(&self.crossings, form)?;
         Ok(complement)
     }
@@ -235,10 +256,9 @@ impl Plan {
 /// Carries out steps one by one.
 fn run<'a>(
     crossings: &'a [Crossing],
-    body: &mut Node<'a>,
+    form: &mut Form<'_, 'a>,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
-    let mut form = Form { node: body, value: None };
     for Crossing { step, function, up, .. } in crossings {
         if *up && function.is_none() {
             // By far the most common, and nothing but this.
@@ -255,17 +275,17 @@ fn run<'a>(
             })
         };
         if *up {
-            ops(&mut form)?;
+            ops(form)?;
         }
         if let Some(function) = function {
             let value = form.value().map_err(|fault| StepError::of(step, fault))?;
             function.run(*up, value, context).map_err(|fault| StepError::of(step, fault))?;
         }
         if !*up {
-            ops(&mut form)?;
+            ops(form)?;
         }
     }
-    finish(crossings, form)
+    Ok(())
 }
 
 fn finish(crossings: &[Crossing], mut form: Form<'_, '_>) -> Result<(), StepError> {
@@ -280,12 +300,9 @@ fn parts(crossings: &[Crossing], repeats: bool) -> Vec<Part> {
     let fuses = |crossing: &Crossing| {
         let mut ops = crossing.step.ops.iter();
         let takes = ops.all(|op| op.action().is_some_and(Fused::takes));
-        !repeats && crossing.up && takes
+        !repeats && crossing.up && crossing.function.is_none() && takes
     };
     let mut parts = Vec::new();
-    if crossings.iter().any(|crossing| crossing.function.is_some()) {
-        return parts;
-    }
     let mut from = 0_usize;
     for run in crossings.chunk_by(|one, other| fuses(one) == fuses(other)) {
         let to = from.saturating_add(run.len());
@@ -296,13 +313,10 @@ fn parts(crossings: &[Crossing], repeats: bool) -> Vec<Part> {
         }
         from = to;
     }
-    if parts.len() <= FEW_PARTS { parts } else { worthwhile(parts, crossings) }
+    if parts.len() > 1 { worthwhile(parts, crossings) } else { parts }
 }
 
-/// With so many parts the body is encoded seldom enough, however few ops they are.
-const FEW_PARTS: usize = 3;
-
-/// So many ops together save more than it costs to encode the body once more.
+/// So many ops together save more than it costs to take the body apart and put it together again.
 const MANY_OPS: usize = 4;
 
 /// The parts, those of few ops together with what is next to them and carried out op by op.
@@ -362,6 +376,20 @@ struct Form<'n, 'a> {
 }
 
 impl<'a> Form<'_, 'a> {
+    /// Whether nobody has looked into it.
+    #[cfg(test)]
+    fn opening(&self) -> bool {
+        self.value.is_none() && matches!(self.node, Node::Raw(_))
+    }
+
+    /// Counts it, if nobody had looked into it before.
+    #[cfg(test)]
+    fn opened(&self, opening: bool) {
+        if opening && !self.opening() {
+            tally::count(tally::Work::Decode);
+        }
+    }
+
     fn node(&mut self) -> Result<&mut Node<'a>, Fault> {
         if let Some(value) = self.value.take() {
             self.node.absorb_value(value)?;

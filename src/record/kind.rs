@@ -325,7 +325,7 @@ impl Kind {
     ) -> Result<Option<Vec<u8>>, Error> {
         self.carried(id, from, to, |plan, body, context| {
             if from.complement.is_empty()
-                && let Some(body) = plan.rewrite(body, context, limits)
+                && let Some(body) = plan.rewrite(body, limits)
             {
                 let wanted = wanted(Twig::new(&Node::Raw(Raw::new(&body)?)))?;
                 return Ok(wanted.then_some(body));

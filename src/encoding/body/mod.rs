@@ -33,6 +33,8 @@ mod varint;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+pub(crate) mod tally;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod typed;

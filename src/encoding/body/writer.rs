@@ -6,6 +6,8 @@ use crate::encoding::body::duplicates;
 use crate::encoding::body::error::{BodyError, Fault};
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::raw::Raw;
+#[cfg(test)]
+use crate::encoding::body::tally;
 use crate::encoding::body::{tag, token, varint};
 
 /// As much as many a document needs, so that small ones are not moved while they grow.
@@ -49,6 +51,10 @@ impl Writer {
     /// The prefix and the value.
     pub(crate) fn finish(self) -> Result<Vec<u8>, BodyError> {
         self.check()?;
+        #[cfg(test)]
+        if matches!(self.buffer.get(self.start), Some(&(tag::ARRAY | tag::OBJECT))) {
+            tally::count(tally::Work::Encode);
+        }
         Ok(self.buffer)
     }
 
