@@ -273,16 +273,19 @@ impl Rows {
     fn begin(&mut self) -> Result<Stage, Error> {
         let Some(choice) = &self.choice else { return self.begin_scan() };
         let Some(direction) = choice.way.in_order else {
-            let Some(ids) = self.ids()? else {
-                self.notes.push(Note::TooMany);
-                self.choice = None;
-                return self.begin_scan();
-            };
+            let Some(ids) = self.ids()? else { return self.scan_instead() };
             let tail = self.tail()?;
-            return if self.spec.sort.is_empty() {
-                Ok(Stage::Fetching { ids: ids.into_iter(), tail })
-            } else {
-                self.sorted(ids, tail)
+            if self.spec.sort.is_empty() {
+                return Ok(Stage::Fetching { ids: ids.into_iter(), tail });
+            }
+            let before = self.look.tally.clone();
+            return match self.sorted(ids, tail) {
+                // A scan keeps no ids, so that it may do with less.
+                Err(error) if error.kind() == ErrorKind::SortTooLarge => {
+                    self.look.tally.forget_findings(before);
+                    self.scan_instead()
+                }
+                sorted => sorted,
             };
         };
         let (held, usable) = (self.look.source.held.clone(), choice.usable.clone());
@@ -325,6 +328,13 @@ impl Rows {
         Ok(Stage::Streaming(Box::new(streaming)))
     }
 
+    /// The index leads to more documents than may be kept on the way.
+    fn scan_instead(&mut self) -> Result<Stage, Error> {
+        self.notes.push(Note::TooMany);
+        self.choice = None;
+        self.begin_scan()
+    }
+
     fn begin_scan(&mut self) -> Result<Stage, Error> {
         if self.spec.sort.is_empty() {
             let after = self.spec.after.as_ref().map(|after| &after.id);
@@ -362,17 +372,19 @@ impl Rows {
         let (usable, all) = (choice.usable.clone(), Some(usize::MAX));
         let mut stream = Stream::new(held, usable, &choice.way, Direction::Forward, all);
         let after = self.spec.after.as_ref().filter(|_| self.spec.sort.is_empty()).map(|after| &after.id);
-        let (mut ids, mut texts) = (Vec::new(), 0_usize);
+        let size = |id: &DocumentId| KEPT_ID.saturating_add(id.as_text().map_or(0, str::len));
+        let (mut ids, mut kept) = (Vec::new(), 0_usize);
         while let Some(entry) = stream.next()? {
             if after.is_none_or(|after| entry.id > *after) {
-                texts = texts.saturating_add(entry.id.as_text().map_or(0, str::len));
+                kept = kept.saturating_add(size(&entry.id));
                 ids.push(entry.id);
             }
-            if ids.len().saturating_mul(KEPT_ID).saturating_add(texts) > self.spec.sort_limit {
+            if kept > self.spec.sort_limit {
                 // A document of many entries is one.
                 ids.sort_unstable();
                 ids.dedup();
-                if ids.len().saturating_mul(KEPT_ID).saturating_add(texts) > self.spec.sort_limit / 2 {
+                kept = ids.iter().map(size).fold(0, usize::saturating_add);
+                if kept > self.spec.sort_limit / 2 {
                     self.look.tally.keys += stream.keys;
                     return Ok(None);
                 }

@@ -75,3 +75,56 @@ fn a_generation_goes_along_with_fifteen_steps_and_no_more() {
         steps = steps.step(&format!("step {step}"), [Op::add(&*format!("more{step}"), 1)]);
     }
 }
+
+/// The ids that an index leads to took the place of what was to be sorted, so that a query failed that a scan answers.
+#[test]
+fn a_sort_that_a_scan_can_do_is_done_with_an_index_too() {
+    let (_store, things) = things();
+    fill(&things, 100);
+    let asked = |limit: Option<u64>, bytes: usize| {
+        let query = things.find(field("n").gte(0)).sort_desc("m").sort_limit(bytes);
+        let query = query.limit(limit.unwrap_or(u64::MAX));
+        let ids = query.to_vec().map(|all| all.iter().map(|one| one.id().clone()).collect::<Vec<_>>());
+        (ids.map_err(|error| error.kind()), query.iter().skipped())
+    };
+    let asks = [(Some(1), 4_850), (Some(1), 300), (Some(5), 5_000), (None, 4_850), (None, 20_000)];
+    let scanned = asks.map(|(limit, bytes)| asked(limit, bytes));
+    assert!(scanned[0].0.is_ok() && scanned[3].0 == Err(ErrorKind::SortTooLarge));
+    things.create_index(&Index::on("n")).unwrap();
+    assert_eq!(asks.map(|(limit, bytes)| asked(limit, bytes)), scanned);
+    let explained = things.find(field("n").gte(0)).sort("m").limit(1).sort_limit(4_850).explain().unwrap();
+    assert_eq!((explained.plan.as_str(), explained.notes.len()), ("scan", 1), "{explained}");
+    assert_eq!(explained.documents_returned, 1);
+}
+
+/// And what cannot be read is told of once.
+#[test]
+fn what_was_left_out_before_a_sort_became_a_scan_is_counted_once() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    fill(&things, 100);
+    things.insert_with_id(100, &json!({"n": 100, "m": 1, "c": "odd"})).unwrap();
+    things.create_index(&Index::on("n")).unwrap();
+    store.close().unwrap();
+    let (_store, things) =
+        medium.things(&Evolution::new().step("c", [Op::convert("c", pivotdb::To::Integer)]));
+    let query = things.find(field("n").gte(0)).sort("m").limit(1).sort_limit(4_900);
+    let query = query.unreadable(pivotdb::Unreadable::Skip);
+    let mut results = query.iter();
+    assert_eq!(results.by_ref().count(), 1);
+    assert_eq!(results.skipped(), 1);
+    assert!(query.explain().unwrap().plan.starts_with("scan"));
+}
+
+#[test]
+fn a_document_of_many_entries_is_kept_once() {
+    let (_store, things) = things();
+    let tags: Vec<u32> = (0..100).collect();
+    for n in 0..3 {
+        things.insert_with_id(format!("{n:0100}"), &json!({"tags": tags, "n": n})).unwrap();
+    }
+    things.create_index(&Index::on("tags")).unwrap();
+    let query = things.find(field("tags").gte(0)).sort("n").sort_limit(4_000);
+    assert!(query.explain().unwrap().plan.starts_with("index"));
+    assert_eq!(query.to_vec().unwrap().len(), 3);
+}
