@@ -67,14 +67,19 @@ impl Impact {
     }
 }
 
-/// Where what is at `path` on one side of the step is on the other: after it, or before; `None` if it may be changed. Where a path moves, that holds if there is
-/// something at it.
-pub(crate) fn across(step: &Step, up: bool, path: &Path) -> Option<Path> {
-    crossed(step, up, path).map(|(path, _)| path)
+/// Whether what is at one of two paths, between which steps have renamed it, is what is at the other.
+///
+/// A rename does nothing where its source is absent; what is at its target then has been there before. So that is so as long as there is something at the path that it is looked at on
+/// first: of a document that is stored below a shape, what is there is what is in the shapes above; of one that is stored above it, what is in those below. Paths of several
+/// names moreover may not pass lists, into which renames do not look.
+pub(crate) fn is_carried(one: &Path, other: &Path, missing: bool, lists: bool) -> bool {
+    let nested = |path: &Path| path.names().len() > 1;
+    !missing && !(lists && (nested(one) || nested(other)))
 }
 
-/// As [`across`], and whether it has been renamed on the way.
-fn crossed(step: &Step, up: bool, path: &Path) -> Option<(Path, bool)> {
+/// Where what is at `path` on one side of the step is on the other: after it, or before; `None` if it may be changed. And whether it has been renamed on the way, be it back to
+/// the same name: then it is there if it [is carried](is_carried).
+pub(crate) fn crossed(step: &Step, up: bool, path: &Path) -> Option<(Path, bool)> {
     if step.code.identity().is_some() {
         return None;
     }
@@ -240,6 +245,7 @@ mod tests {
     fn a_rename_is_followed_back() {
         let op = |op: Op| Evolution::new().step("s", op).steps[0].clone();
         let path = |path: &str| Path::new(path).unwrap();
+        let across = |step: &Step, up, path: &Path| crossed(step, up, path).map(|(path, _)| path);
         for (step, after, before) in [
             (op(Op::rename("a", "b")), "b.x", Some("a.x")),
             (op(Op::rename("a", "b")), "a", None),

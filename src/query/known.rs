@@ -8,7 +8,7 @@ use crate::filter::condition::Condition;
 use crate::filter::route::Route;
 use crate::filter::sort::{SortKey, SortKeys};
 use crate::filter::walk;
-use crate::index::impact::across;
+use crate::index::impact::{crossed, is_carried};
 use crate::model::id::DocumentId;
 use crate::query::spec::Position;
 use crate::record::kind::Kind;
@@ -66,14 +66,13 @@ impl Known {
         let mut path = route.path().clone();
         let mut moved = false;
         for Stop { step, up, .. } in self.rest.iter().rev() {
-            let Some(before) = across(step, !up, &path) else { return Ok(None) };
-            moved |= before != path;
+            let Some((before, renamed)) = crossed(step, !up, &path) else { return Ok(None) };
+            moved |= renamed;
             path = before;
         }
         if !moved {
             return Ok(Some(route.clone()));
         }
-        // As for an index: what is absent is not moved, and lists on the way are not looked into.
         // A list that is what is moved, is moved whole, by whatever names it is called in between.
         let body = Raw::new(&self.body)?;
         let way = path.names().len().saturating_sub(1);
@@ -84,7 +83,7 @@ impl Known {
             missing |= found.is_none();
             Ok(())
         })?;
-        let certain = !(missing || lists_on_the_way);
+        let certain = is_carried(route.path(), place.path(), missing, lists_on_the_way);
         Ok(certain.then_some(place))
     }
 }
