@@ -50,7 +50,8 @@ pub(crate) enum Stepped {
 pub(crate) fn can_build(context: Context<'_>, generation: &Generation) -> Result<bool, Error> {
     for number in generation.kinds.keys() {
         let kind = context.kinds.kind(*number)?;
-        if generation.shape(*number, kind.current()).is_none() {
+        let covered = generation.covered(context.kinds, kind.number());
+        if covered.is_none_or(|covered| covered.shape(kind.current()).is_none()) {
             return Ok(false);
         }
     }
@@ -201,6 +202,16 @@ impl Seen {
         status(&self.held, generation)
     }
 
+    /// All there is of a damaged document: it may have no head that would tell that it has been removed.
+    fn chunks(&mut self, collection: u32, id: &DocumentId) -> Result<(), Error> {
+        let span = document::id_span(collection, Bound::Included(id), Bound::Included(id))?;
+        let mut chunks = Entries::within(&self.held, span);
+        while let Some((key, _)) = chunks.next()? {
+            self.keys.insert(key);
+        }
+        Ok(())
+    }
+
     fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         self.keys.insert(key.into());
         Ok(self.held.get(key)?)
@@ -250,12 +261,12 @@ impl Step<'_> {
         let Some(record) = record else { return Ok(None) };
         self.taken.bytes = self.taken.bytes.saturating_add(record.body().len());
         let number = record.header.kind;
-        if !self.generation.covers(self.context.kinds, number)? {
+        if self.generation.covered(self.context.kinds, number).is_none() {
             return Ok(Some(Entered::default()));
         }
         let kind = self.context.kinds.kind(number)?;
         let stored = Stored { number, kind: &kind, shaped: shaped(record) };
-        entries_of(self.generation, id, stored, self.context.limits).map(Some)
+        entries_of(self.context.kinds, self.generation, id, stored).map(Some)
     }
 
     fn take(&mut self, found: Found) -> Result<(), Error> {
@@ -265,6 +276,9 @@ impl Step<'_> {
             return Ok(());
         }
         self.seen.keys.insert(document::key(self.generation.collection, &id)?.into());
+        if record.is_err() {
+            self.seen.chunks(self.generation.collection, &id)?;
+        }
         let entered = self.entered(&id, record.as_ref().ok())?;
         let number = self.generation.number;
         let mut flags = Flags::default();

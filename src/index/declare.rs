@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::error::Error;
+use crate::index::covered::Covered;
 use crate::index::definition::{Definition, Index};
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live, Shape};
-use crate::index::indexes::{Context, Indexes, Kinds, kind_number};
+use crate::index::indexes::{Context, Indexes, Kinds};
 use crate::index::outlook::{Outlook, Stored, nearest_below, outlook, since_made, stored};
 use crate::index::state::IndexState;
 use crate::record::kind::Kind;
 use crate::stored::state::Held;
+use crate::value::path::Path;
 
 /// What is declared, and where.
 #[derive(Clone, Copy)]
@@ -28,7 +30,7 @@ pub(crate) struct Declared<'d> {
 enum Match {
     /// It is that.
     Same,
-    /// It is that once it has these shapes, by kind.
+    /// It is that once it has these shapes, by the numbers that it has kinds under.
     With(Vec<(u32, Shape)>),
     /// It is something else, or is no longer right.
     No,
@@ -54,7 +56,7 @@ pub(crate) fn declare(
     let numbers: Vec<u32> = declared.kinds.iter().map(|kind| kind.number()).collect();
     for generation in indexes.of(declared.collection).into_iter().filter(|known| *known.name == *name) {
         // Of other kinds, it is another index.
-        if !is_of(context.kinds, &generation, &numbers)? {
+        if !generation.covers_any(context.kinds, numbers.iter().copied()) {
             continue;
         }
         let state = generation.live.state();
@@ -63,7 +65,7 @@ pub(crate) fn declare(
             IndexState::Readable | IndexState::Failed | IndexState::Disabled => !rebuild,
             IndexState::Unmaintained | IndexState::Dropped => false,
         };
-        let found = matching(&generation, &declared, &stored);
+        let found = matching(context.kinds, &generation, &declared, &stored);
         match found {
             Match::Same if usable && serving.is_none() => serving = Some(generation),
             Match::With(shapes) if usable && serving.is_none() => {
@@ -98,36 +100,25 @@ pub(crate) fn declare(
     Ok(serving)
 }
 
-/// Whether it has documents of one of these kinds, under whichever of their names.
-pub(crate) fn is_of(kinds: &dyn Kinds, generation: &Generation, of: &[u32]) -> Result<bool, Error> {
-    for number in generation.kinds.keys() {
-        if of.contains(number) || kind_number(kinds, *number)?.is_some_and(|number| of.contains(&number)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// Whether these are of one index of their collection: those of one name that have no kind in common have nothing to do with each other.
-pub(crate) fn are_of_one(kinds: &dyn Kinds, one: &Generation, other: &Generation) -> Result<bool, Error> {
-    let numbers = |of: &Generation| of.kinds.keys().copied().collect::<Vec<_>>();
-    Ok(one.name == other.name && (is_of(kinds, one, &numbers(other))? || is_of(kinds, other, &numbers(one))?))
+pub(crate) fn are_of_one(kinds: &dyn Kinds, one: &Generation, other: &Generation) -> bool {
+    one.name == other.name && one.covers_any(kinds, other.kinds.keys().copied())
 }
 
 /// Drops what a generation that has become readable takes the place of: those of its name that are for the same stamps.
-/// Those for other stamps are kept up for the programs that are there.
+/// Those for other stamps are kept up for the programs that are there. Not while somebody else [changes](Indexes::change) what there is: who declares one relies on it
+/// from when he has found it.
 pub(crate) fn drop_replaced(
     context: Context<'_>,
     indexes: &Indexes,
     serving: &Generation,
 ) -> Result<(), Error> {
     for other in indexes.of(serving.collection) {
-        let same_stamps = || {
-            serving.kinds.keys().eq(other.kinds.keys())
-                && other.kinds.iter().all(|(kind, shapes)| {
-                    shapes.iter().any(|shape| serving.shape(*kind, shape.stamp).is_some())
-                })
+        let is_served = |(number, shapes): (&u32, &Vec<Shape>)| {
+            let serving = serving.covered(context.kinds, *number);
+            serving.is_some_and(|serving| shapes.iter().any(|shape| serving.shape(shape.stamp).is_some()))
         };
+        let same_stamps = || serving.kinds.len() == other.kinds.len() && other.kinds.iter().all(is_served);
         if other.number < serving.number
             && other.name == serving.name
             && !other.live.is_enforced()
@@ -154,7 +145,11 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
     let mut by_name: BTreeMap<(u32, Arc<str>), Vec<Arc<Generation>>> = BTreeMap::new();
     for generation in indexes.all() {
         let state = generation.live.state();
-        if generation.created && state != IndexState::Dropped && generation.kinds.contains_key(&kind.number())
+        let covers = generation.covered(context.kinds, kind.number()).is_some();
+        if generation.created
+            && state != IndexState::Dropped
+            && covers
+            && !has_foreign(context.kinds, &generation)
         {
             by_name
                 .entry((generation.collection, Arc::clone(&generation.name)))
@@ -165,19 +160,20 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
     let mut adopted = Adopted::default();
     for of_name in by_name.into_values() {
         // Those of newer programs, or of other branches, are theirs.
-        let leads_here = |of: &&Arc<Generation>| {
-            of.shape(kind.number(), kind.current()).is_some() || nearest_below(of, kind).is_some()
+        let covered = |of: &'_ Arc<Generation>| {
+            of.covered(context.kinds, kind.number()).is_some_and(|covered| leads_here(covered, kind))
         };
-        let Some(generation) = of_name.iter().rfind(leads_here).cloned() else { continue };
-        let here = generation.shape(kind.number(), kind.current());
-        let right = here.is_some_and(|(position, _)| generation.is_right_at(kind.number(), position));
+        let Some(generation) = of_name.iter().rfind(|of| covered(of)).cloned() else { continue };
+        let Some(covered) = generation.covered(context.kinds, kind.number()) else { continue };
+        let here = covered.shape(kind.current());
+        let right = here.is_some_and(|(position, _)| covered.is_right_at(position));
         let state = generation.live.state();
         if state == IndexState::Disabled || right && state.is_maintained() {
             continue;
         }
         let definition = match here {
             Some((_, shape)) => generation.definition.followed(&shape.paths(), &[]),
-            None => match nearest_below(&generation, kind) {
+            None => match nearest_below(covered, kind) {
                 Some((shape, steps)) => generation.definition.followed(&shape.paths(), &steps),
                 None => continue,
             },
@@ -185,7 +181,7 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
         let definition = match definition {
             Ok(definition) => definition,
             Err(step) => {
-                adopted.left.push((generation, step));
+                adopted.left.push((Arc::clone(&generation), step));
                 continue;
             }
         };
@@ -195,15 +191,17 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
         let collection = generation.collection;
         let declared = Declared { collection, index: &index, kinds: &kinds, created: true };
         // All kinds are entered on the same paths: where they part, each goes on with what it had.
-        if !kinds.iter().all(|other| is_on(&generation, other, &index.definition)) {
-            let step = since_made(&generation, kind);
-            adopted.left.push((generation, step));
+        let is_on = |other: &Arc<Kind>| is_on(context.kinds, &generation, other, &index.definition);
+        if !kinds.iter().all(is_on) {
+            let step = since_made(covered, kind);
+            adopted.left.push((Arc::clone(&generation), step));
             continue;
         }
         // An older program may have made one since, which is its own.
         let stored = stored_now(context, collection)?;
         let serves = |of: &&Arc<Generation>| {
-            of.live.state().is_maintained() && matches!(matching(of, &declared, &stored), Match::Same)
+            of.live.state().is_maintained()
+                && matches!(matching(context.kinds, of, &declared, &stored), Match::Same)
         };
         if let Some(serving) = of_name.iter().rfind(serves) {
             let others = of_name.iter().filter(|other| other.number != serving.number);
@@ -215,11 +213,65 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
     Ok(adopted)
 }
 
+/// Whether the program's steps of a kind lead from a shape of a generation to where the program is.
+fn leads_here(covered: Covered<'_>, kind: &Kind) -> bool {
+    covered.shape(kind.current()).is_some() || nearest_below(covered, kind).is_some()
+}
+
+/// Whether it covers a kind of which is [not known](Kinds::is_foreign) in which shape this program will see it, or nothing is known.
+pub(crate) fn has_foreign(kinds: &dyn Kinds, generation: &Generation) -> bool {
+    let mut of = generation.kinds.keys().map(|number| kinds.kind(*number));
+    !of.all(|kind| kind.is_ok_and(|kind| !kinds.is_foreign(&kind)))
+}
+
+/// A generation at the stamps of this program.
+pub(crate) struct Here {
+    /// Its paths there.
+    pub(crate) paths: Vec<Path>,
+    /// Whether it is right there.
+    pub(crate) right: bool,
+    pub(crate) kinds: Vec<Arc<Kind>>,
+}
+
+/// What a generation is where this program sees documents; `None` where it is for other stamps, or it is not known at which this program will see them.
+pub(crate) fn here(kinds: &dyn Kinds, generation: &Generation) -> Option<Here> {
+    let mut here: Option<Here> = None;
+    for number in generation.kinds.keys() {
+        let kind = kinds.kind(*number).ok().filter(|kind| !kinds.is_foreign(kind))?;
+        let covered = generation.covered(kinds, kind.number())?;
+        let (position, shape) = covered.shape(kind.current())?;
+        let here = here.get_or_insert_with(|| Here { paths: shape.paths(), right: true, kinds: Vec::new() });
+        here.right &= covered.is_right_at(position);
+        here.kinds.push(kind);
+    }
+    here
+}
+
+/// Makes another generation of the same in the place of one that this program has at its stamps, and no longer rightly, or has built it anew; `None` where it has it for
+/// other stamps.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(crate) fn anew(
+    context: Context<'_>,
+    indexes: &Indexes,
+    generation: &Generation,
+    rebuild: bool,
+) -> Result<Option<Arc<Generation>>, Error> {
+    let Some(Here { paths, kinds, .. }) = here(context.kinds, generation) else { return Ok(None) };
+    let mut index = Index::of_definition(&generation.name, generation.definition.clone());
+    index.set_paths(paths);
+    let Generation { collection, created, .. } = *generation;
+    let declared = Declared { collection, index: &index, kinds: &kinds, created };
+    declare(context, indexes, declared, rebuild).map(Some)
+}
+
 /// Whether what a generation is on belongs on the paths of `definition` in documents of `kind`.
-fn is_on(generation: &Generation, kind: &Kind, definition: &Definition) -> bool {
-    let paths = match generation.shape(kind.number(), kind.current()) {
+fn is_on(kinds: &dyn Kinds, generation: &Generation, kind: &Kind, definition: &Definition) -> bool {
+    let Some(covered) = generation.covered(kinds, kind.number()) else { return true };
+    let paths = match covered.shape(kind.current()) {
         Some((_, shape)) => Some(shape.paths()),
-        None => nearest_below(generation, kind).and_then(|(shape, steps)| {
+        None => nearest_below(covered, kind).and_then(|(shape, steps)| {
             generation.definition.followed(&shape.paths(), &steps).ok().map(|definition| definition.paths())
         }),
     };
@@ -241,18 +293,19 @@ fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {
     }
 }
 
-fn matching(generation: &Generation, declared: &Declared<'_>, stored: &Stored) -> Match {
-    let kinds: BTreeMap<u32, &Arc<Kind>> = declared.kinds.iter().map(|kind| (kind.number(), kind)).collect();
-    if !generation.definition.is_like(&declared.index.definition) || !generation.kinds.keys().eq(kinds.keys())
+fn matching(kinds: &dyn Kinds, generation: &Generation, declared: &Declared<'_>, stored: &Stored) -> Match {
+    let of: BTreeMap<u32, &Arc<Kind>> = declared.kinds.iter().map(|kind| (kind.number(), kind)).collect();
+    if !generation.definition.is_like(&declared.index.definition)
+        || !generation.covers_just(kinds, of.keys().copied())
     {
         return Match::No;
     }
     let declared = declared.index.definition.paths();
     let mut missing = Vec::new();
-    for (number, kind) in kinds {
-        match outlook(generation, kind, stored) {
+    for kind in of.into_values() {
+        match outlook(kinds, generation, kind, stored) {
             Outlook::Serves(paths) if paths == declared => {}
-            Outlook::GoesOver(shape, _) if shape.paths() == declared => missing.push((number, shape)),
+            Outlook::GoesOver(number, shape, _) if shape.paths() == declared => missing.push((number, shape)),
             _ => return Match::No,
         }
     }
@@ -275,13 +328,14 @@ fn go_over(
     indexes.replace_if(context.engine, || {
         let snapshot = context.engine.snapshot();
         let sequence = snapshot.sequence();
-        let stored = stored(context.kinds, &Held::Snapshot(Arc::new(snapshot)), declared.collection)?;
-        let still = matches!(matching(generation, declared, &stored), Match::With(now) if now == shapes);
+        let stored = stored(&Held::Snapshot(Arc::new(snapshot)), declared.collection)?;
+        let found = matching(context.kinds, generation, declared, &stored);
+        let still = matches!(found, Match::With(now) if now == shapes);
         Ok(still.then(|| with.since(shapes, sequence)))
     })
 }
 
 /// What is stored in a collection now.
 fn stored_now(context: Context<'_>, collection: u32) -> Result<Stored, Error> {
-    stored(context.kinds, &Held::Snapshot(Arc::new(context.engine.snapshot())), collection)
+    stored(&Held::Snapshot(Arc::new(context.engine.snapshot())), collection)
 }

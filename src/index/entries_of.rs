@@ -10,6 +10,7 @@ use crate::index::error::IndexError;
 use crate::index::extract::{Extracted, extract};
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Shape, are_alike};
+use crate::index::indexes::Kinds;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::record::kind::{Kind, Shaped};
@@ -36,16 +37,16 @@ pub(crate) struct Entered {
     pub(crate) out_of_reach: bool,
 }
 
-/// The entries of a document; none where its kind is not covered.
+/// The entries of a document; none where its kind is not covered. They are the same to every program, however large or deep it lets documents be.
 pub(crate) fn entries_of(
+    kinds: &dyn Kinds,
     generation: &Generation,
     id: &DocumentId,
     stored: Stored<'_>,
-    limits: Limits,
 ) -> Result<Entered, Error> {
     let Stored { number, kind, shaped } = stored;
-    let shapes = generation.kinds.get(&number).or_else(|| generation.kinds.get(&kind.number()));
-    let Some(shapes) = shapes else { return Ok(Entered::default()) };
+    let Some(covered) = generation.covered(kinds, number) else { return Ok(Entered::default()) };
+    let shapes = covered.shapes;
     let Some((position, shape, way)) = choose(shapes, kind, shaped.stamp) else {
         let unreadable = Error::new(ErrorKind::HistoryDiverged, "no steps lead to the shape of an index");
         let unreadable = Some(unreadable.with_stamp(shaped.stamp));
@@ -56,7 +57,7 @@ pub(crate) fn entries_of(
         if shape.stamp == shaped.stamp {
             return made_of(generation, position, shape, id, shaped.body);
         }
-        let body = kind.read(id, shaped, shape.stamp, limits)?;
+        let body = kind.read(id, shaped, shape.stamp, Limits::default())?;
         made_of(generation, position, shape, id, &body)
     };
     Ok(match made_in(position, shape) {
@@ -73,15 +74,6 @@ pub(crate) fn entries_of(
         }
         Err(error) => Entered { unreadable: Some(error), by_function, ..Entered::default() },
     })
-}
-
-impl Generation {
-    /// The shape in which a document is looked at that is stored at `stamp`, under the number `number` of the kind; `None` where it is out of reach, or
-    /// not covered.
-    pub(crate) fn shape_looked_at(&self, number: u32, kind: &Kind, stamp: Stamp) -> Option<&Shape> {
-        let shapes = self.kinds.get(&number).or_else(|| self.kinds.get(&kind.number()))?;
-        choose(shapes, kind, stamp).map(|(_, shape, _)| shape)
-    }
 }
 
 /// The shape to look at a document in: its own; else the nearest above it, the nearest below it, or the first, that ops lead to; else those that anything leads to, in

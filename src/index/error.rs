@@ -18,6 +18,8 @@ pub(crate) enum IndexError {
     Filter { because: String },
     #[error("there is no index of this name")]
     Unknown,
+    #[error("what there is of this name is of programs that see documents in other shapes")]
+    LeftBehind,
     #[error("the document has more entries in an index than are allowed")]
     TooManyEntries { limit: usize },
     #[error("the document has lists at several paths of an index")]
@@ -47,6 +49,10 @@ impl From<IndexError> for Error {
             IndexError::Filter { because } => new(ErrorKind::InvalidFilter, "the filter of an index is none")
                 .with_detail("because", because),
             IndexError::Unknown => new(ErrorKind::InvalidIndex, "there is no index of this name"),
+            IndexError::LeftBehind => new(
+                ErrorKind::InvalidIndex,
+                "the index was left behind: what there is of it is for programs that see documents in other shapes",
+            ),
             IndexError::TooManyEntries { limit } => {
                 indexed("the document has more entries in an index than are allowed")
                     .with_detail("limit", limit)

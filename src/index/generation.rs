@@ -123,37 +123,7 @@ pub(crate) fn are_alike(shapes: &[Shape]) -> bool {
 }
 
 impl Generation {
-    /// The shape of a kind at a stamp.
-    pub(crate) fn shape(&self, kind: u32, stamp: Stamp) -> Option<(usize, &Shape)> {
-        self.kinds.get(&kind)?.iter().enumerate().find(|(_, shape)| shape.stamp == stamp)
-    }
-
-    /// Whether the entries are right for whoever sees documents in the shape at `position`: also those that were made in other shapes.
-    ///
-    /// A rename does nothing where its source is absent; what is at its target then has been there before, and is not in the index. So entries
-    /// go over to another path only as long as no document has lacked the former one: of a document that is stored below a shape, what is there is what is in the
-    /// shapes above; of one that is stored above it, what is in those below. Where the shape that a document was looked at in does not lie on its way to another one, the two
-    /// are compared, and what differs counts as lacking. Paths of several names moreover may not have passed lists, into which renames do not look.
-    pub(crate) fn is_right_at(&self, kind: u32, position: usize) -> bool {
-        let Some(shapes) = self.kinds.get(&kind) else { return false };
-        let Some(here) = shapes.get(position) else { return false };
-        if are_alike(shapes) {
-            return true;
-        }
-        let flags = self.live.flags.get();
-        // Also those on the same path: what had another name in between need not be the same.
-        let others = shapes.iter().enumerate().filter(|(other, _)| *other != position);
-        others.into_iter().all(|(other, shape)| {
-            let nested = |route: &Route| route.path().names().len() > 1;
-            let lists =
-                here.routes.iter().zip(&*shape.routes).enumerate().any(|(component, (one, other))| {
-                    one != other && (nested(one) || nested(other)) && flags.contains(Flags::list(component))
-                });
-            !lists && !flags.contains(Flags::missing(other))
-        })
-    }
-
-    /// The flags whose absence [`is_right_at`](Self::is_right_at) rests on, whichever the shape.
+    /// The flags whose absence [`is_right_at`](crate::index::covered::Covered::is_right_at) rests on, whichever the shape.
     pub(crate) fn relied_on(&self) -> Flags {
         let mut relied_on = Flags::default();
         for shapes in self.kinds.values().filter(|shapes| !are_alike(shapes)) {
@@ -296,15 +266,15 @@ impl Generation {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::index::definition::Index;
 
-    fn stamp(schema_version: u32) -> Stamp {
+    pub(crate) fn stamp(schema_version: u32) -> Stamp {
         Stamp { schema_version, fingerprint: Fingerprint::new(u64::from(schema_version) << 60) }
     }
 
-    fn generation(shapes: &[&str]) -> Generation {
+    pub(crate) fn generation(shapes: &[&str]) -> Generation {
         let path = |path: &str| Path::new(path).unwrap();
         let shapes = (1..).zip(shapes).map(|(n, text)| Shape::new(stamp(n), vec![path(text)])).collect();
         Generation {
@@ -324,23 +294,8 @@ mod tests {
         let live = Live::new(IndexState::Readable, Flags::default());
         let read = Generation::from_json(3, &written.to_json(), live).unwrap();
         assert_eq!(read.to_json(), written.to_json());
-        assert_eq!(read.shape(2, stamp(2)).map(|(position, _)| position), Some(1));
         assert!(
             Generation::from_json(3, &json!({}), Live::new(IndexState::Readable, Flags::default())).is_err()
         );
-    }
-
-    #[test]
-    fn a_renamed_shape_is_right_until_a_document_lacks_the_other_path() {
-        let generation = generation(&["a", "b", "a"]);
-        assert!((0..3).all(|position| generation.is_right_at(2, position)));
-        generation.live.flags.set(Flags::missing(1));
-        assert_eq!([0, 1, 2].map(|position| generation.is_right_at(2, position)), [false, true, false]);
-        let nested = self::generation(&["a.x", "b.x"]);
-        nested.live.flags.set(Flags::list(0));
-        assert!(!nested.is_right_at(2, 0) && !nested.is_right_at(9, 0));
-        let flat = self::generation(&["a", "b"]);
-        flat.live.flags.set(Flags::list(0));
-        assert!(flat.is_right_at(2, 0));
     }
 }

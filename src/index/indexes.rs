@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::catalog::catalog::for_each_entry;
 use crate::catalog::entry;
-use crate::encoding::body::limits::Limits;
 use crate::encoding::key::catalog::{CatalogKey, Section};
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::{Space, Span};
@@ -28,6 +27,15 @@ use crate::stored::write;
 /// What gives kinds by their numbers: as the program has declared them, or as the store knows them.
 pub(crate) trait Kinds {
     fn kind(&self, number: u32) -> Result<Arc<Kind>, Error>;
+
+    /// The other numbers of the same kind: of other names that it has had, be it in other programs.
+    fn family(&self, number: u32) -> Vec<u32>;
+
+    /// Whether the kind may have steps of which nobody knows, since their entries are damaged.
+    fn lacks_steps(&self, number: u32) -> bool;
+
+    /// Whether other programs have declared steps of the kind, and this one has not declared it, or not yet: in which shape it will see documents is not known.
+    fn is_foreign(&self, kind: &Kind) -> bool;
 }
 
 /// What indexes work with.
@@ -35,7 +43,6 @@ pub(crate) trait Kinds {
 pub(crate) struct Context<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) kinds: &'c dyn Kinds,
-    pub(crate) limits: Limits,
     pub(crate) building: Building,
 }
 
@@ -100,14 +107,6 @@ impl Gate<'_> {
     }
 }
 
-impl Generation {
-    /// Whether it covers documents that are stored under this number of a kind.
-    pub(crate) fn covers(&self, kinds: &dyn Kinds, stored: u32) -> Result<bool, Error> {
-        let is_covered = |number: u32| self.kinds.contains_key(&number);
-        Ok(is_covered(stored) || kind_number(kinds, stored)?.is_some_and(is_covered))
-    }
-}
-
 impl Indexes {
     /// Reads them all.
     pub(crate) fn load(engine: &Engine) -> Result<Self, Error> {
@@ -146,10 +145,9 @@ impl Indexes {
         self.damaged.clone()
     }
 
-    /// The generations of which nobody knows any more what they were.
+    /// The generations of which nobody knows any more what they were; without those on their way out.
     pub(crate) fn lost(&self) -> Vec<Arc<Generation>> {
-        let lost = |generation: &Arc<Generation>| generation.collection == LOST;
-        self.all().into_iter().filter(lost).collect()
+        self.of(LOST)
     }
 
     /// Begins a write. Waits for whoever changes what is maintained.
@@ -242,12 +240,19 @@ impl Indexes {
         })
     }
 
-    /// Notes, before the first write that does not keep it up, that a generation is no longer maintained.
-    pub(crate) fn give_up(&self, engine: &Engine, number: u32) -> Result<(), Error> {
-        let generation = self.sets().all.get(&number).cloned();
-        let Some(generation) = generation else { return Ok(()) };
-        if generation.live.state().is_maintained() {
-            self.set_state(engine, &generation, IndexState::Unmaintained)?;
+    /// Notes, before the first write that does not keep it up, that a generation is no longer maintained. Does nothing where somebody has declared it since it was said to be
+    /// beyond this program, when it was `enforced` or not: he relies on it, and the write has to be looked at again.
+    pub(crate) fn give_up(
+        &self,
+        engine: &Engine,
+        generation: &Arc<Generation>,
+        enforced: bool,
+    ) -> Result<(), Error> {
+        let _changing = self.change();
+        let is_same = self.sets().all.get(&generation.number).is_some_and(|now| Arc::ptr_eq(now, generation));
+        let live = &generation.live;
+        if is_same && live.is_enforced() == enforced && live.state().is_maintained() {
+            self.set_state(engine, generation, IndexState::Unmaintained)?;
         }
         Ok(())
     }
@@ -396,16 +401,6 @@ impl Sets {
             self.maintained = maintained.into_iter().map(|(number, of)| (number, of.into())).collect();
             self.epoch += 1;
         }
-    }
-}
-
-/// The number of the kind that documents are of which are stored under the number `stored`: it may be that of another of its names. `None` where
-/// the catalog does not know it, so that it is of no kind that it knows.
-pub(crate) fn kind_number(kinds: &dyn Kinds, stored: u32) -> Result<Option<u32>, Error> {
-    match kinds.kind(stored) {
-        Ok(kind) => Ok(Some(kind.number())),
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

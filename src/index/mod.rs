@@ -1,6 +1,7 @@
 //! Indexes: what they hold of a document, keeping them up, building them, what steps mean for them.
 
 pub(crate) mod build;
+pub(crate) mod covered;
 pub(crate) mod declare;
 pub(crate) mod definition;
 pub(crate) mod entries_of;

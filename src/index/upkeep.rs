@@ -9,11 +9,13 @@ use crate::encoding::key::index::{self, Mark};
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::filter::walk;
+use crate::index::covered::Covered;
 use crate::index::definition::WhileBuilding;
 use crate::index::entries_of::{Entered, Stored, entries_of};
 use crate::index::extract::Part;
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
+use crate::index::indexes::Kinds;
 use crate::index::source::Source;
 use crate::index::state::IndexState;
 use crate::model::id::DocumentId;
@@ -32,12 +34,22 @@ pub(crate) struct Write<'w> {
 }
 
 /// What came of keeping generations up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 #[must_use]
 pub(crate) enum Kept {
     Up,
-    /// This program cannot keep up the generation of this number, and nobody relies on it here: that must be noted before the write is made.
-    Beyond(u32),
+    /// Something must be done before the write is made. Then it is looked at again.
+    Not(Obstacle),
+}
+
+/// What must be done before a write is made.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// This program cannot keep the generation up, and nobody relies on it here, whether it was enforced or not: that must be noted.
+    Beyond { generation: Arc<Generation>, enforced: bool },
+    /// This program relies on the generation to hold the values that documents have where it sees them, and with a document that is like this it would not any more: there must
+    /// be one that does.
+    Outgrown { generation: Arc<Generation>, flags: Flags },
 }
 
 /// Adds to `commit`, which makes `write`, what it changes in `generations`.
@@ -45,33 +57,33 @@ pub(crate) enum Kept {
 /// # Errors
 /// `UniqueViolation`, `IndexBuilding`, `NotIndexable`, and when the store cannot be read.
 pub(crate) fn keep_up(
+    kinds: &dyn Kinds,
     generations: &[Arc<Generation>],
     write: Write<'_>,
     source: &Source<'_>,
     commit: &mut Commit,
-    limits: Limits,
 ) -> Result<Kept, Error> {
     for generation in generations.iter().filter(|generation| generation.live.state().is_maintained()) {
-        let kept = Upkeep { generation, write, source, commit, limits }.run();
+        let kept = Upkeep { kinds, generation, write, source, commit }.run();
         let kept = kept.map_err(|error| match error.kind() {
             ErrorKind::UniqueViolation | ErrorKind::NotIndexable | ErrorKind::IndexBuilding => {
                 error.with_detail("index", &generation.name)
             }
             _ => error,
         })?;
-        if kept != Kept::Up {
-            return Ok(kept);
+        if let Kept::Not(obstacle) = kept {
+            return Ok(Kept::Not(obstacle));
         }
     }
     Ok(Kept::Up)
 }
 
 struct Upkeep<'u, 'c> {
-    generation: &'u Generation,
+    kinds: &'u dyn Kinds,
+    generation: &'u Arc<Generation>,
     write: Write<'u>,
     source: &'u Source<'u>,
     commit: &'c mut Commit,
-    limits: Limits,
 }
 
 impl Upkeep<'_, '_> {
@@ -80,15 +92,15 @@ impl Upkeep<'_, '_> {
         let Write { id, before, after } = self.write;
         let of = |stored: Option<Stored<'_>>| {
             stored
-                .map_or(Ok(Entered::default()), |stored| entries_of(self.generation, id, stored, self.limits))
+                .map_or(Ok(Entered::default()), |stored| entries_of(self.kinds, self.generation, id, stored))
         };
         let (old, new) = (of(before)?, of(after)?);
-        let relied_on = after.is_none_or(|after| self.is_relied_on(after));
+        let relied_on = after.is_none_or(|after| self.shape_relied_on(after).is_some());
         // What is out of reach of a program that relies on the index, it cannot read either: the scan says the same.
         if new.out_of_reach && !relied_on
-            || old.out_of_reach && !before.is_none_or(|before| self.is_relied_on(before))
+            || old.out_of_reach && !before.is_none_or(|before| self.shape_relied_on(before).is_some())
         {
-            return Ok(Kept::Beyond(number));
+            return Ok(self.beyond());
         }
         let live = &self.generation.live;
         let new = match new.unreadable {
@@ -102,11 +114,14 @@ impl Upkeep<'_, '_> {
             && refuses(&new)
             && !refuses(&old)
         {
-            return Ok(Kept::Beyond(number));
+            return Ok(self.beyond());
         }
         let mut flags = new.extracted.flags;
         if new.unreadable.is_some() {
             flags.insert(Flags::UNREADABLE);
+        }
+        if self.is_outgrown_by(flags) {
+            return Ok(Kept::Not(Obstacle::Outgrown { generation: Arc::clone(self.generation), flags }));
         }
         let source = self.source;
         put_flags(self.commit, self.generation, flags, |key| source.committed(key))?;
@@ -116,7 +131,7 @@ impl Upkeep<'_, '_> {
         }
         let come: BTreeSet<Part> = new.extracted.parts.into_iter().collect();
         if !self.reserve(&gone, &come, relied_on)? {
-            return Ok(Kept::Beyond(number));
+            return Ok(self.beyond());
         }
         // Parts with reservations of their own may share an entry, where it is cut.
         let stay: BTreeSet<&[u8]> = come.iter().map(|part| &*part.values).collect();
@@ -141,10 +156,27 @@ impl Upkeep<'_, '_> {
         Ok(Kept::Up)
     }
 
-    /// Whether the program reads such documents in a shape of the generation.
-    fn is_relied_on(&self, stored: Stored<'_>) -> bool {
-        let shape = stored.kind.shape_of(stored.shaped.stamp);
-        self.generation.shape(stored.kind.number(), shape).is_some()
+    fn beyond(&self) -> Kept {
+        let (generation, enforced) = (Arc::clone(self.generation), self.generation.live.is_enforced());
+        Kept::Not(Obstacle::Beyond { generation, enforced })
+    }
+
+    /// The position of the shape of the generation that the program reads such documents in.
+    fn shape_relied_on(&self, stored: Stored<'_>) -> Option<(Covered<'_>, usize)> {
+        let covered = self.generation.covered(self.kinds, stored.kind.number())?;
+        let (position, _) = covered.shape(stored.kind.shape_of(stored.shaped.stamp))?;
+        Some((covered, position))
+    }
+
+    /// Whether a document that is like this, or one before it, keeps the generation, which is unique, from being right where this program relies on it.
+    fn is_outgrown_by(&self, mut flags: Flags) -> bool {
+        let Generation { definition, live, .. } = &**self.generation;
+        if !definition.unique || !live.is_enforced() || live.state() == IndexState::Failed {
+            return false;
+        }
+        let relied_on = self.write.after.and_then(|after| self.shape_relied_on(after));
+        flags.insert(live.flags.get());
+        relied_on.is_some_and(|(covered, position)| !covered.is_right_with(position, flags))
     }
 
     /// What the document has, by its reverse records.
@@ -166,7 +198,7 @@ impl Upkeep<'_, '_> {
         if !self.generation.definition.unique {
             return Ok(true);
         }
-        let Generation { number, live, definition, .. } = self.generation;
+        let Generation { number, live, definition, .. } = &**self.generation;
         let held: BTreeSet<&[u8]> = gone.iter().map(|part| &*part.reservation).collect();
         let wanted: BTreeSet<&[u8]> = come.iter().map(|part| &*part.reservation).collect();
         let enforced = live.is_enforced() && relied_on;
@@ -223,9 +255,9 @@ impl Upkeep<'_, '_> {
     fn values(&self) -> String {
         let Some(after) = self.write.after else { return String::new() };
         let kind = after.kind;
-        let Some(shapes) = self.generation.kinds.get(&kind.number()) else { return String::new() };
-        let shape = shapes.iter().rev().find_map(|shape| {
-            let body = kind.read(self.write.id, after.shaped, shape.stamp, self.limits).ok()?;
+        let Some(covered) = self.generation.covered(self.kinds, after.number) else { return String::new() };
+        let shape = covered.shapes.iter().rev().find_map(|shape| {
+            let body = kind.read(self.write.id, after.shaped, shape.stamp, Limits::default()).ok()?;
             Some((shape, body))
         });
         let Some((shape, body)) = shape else { return String::new() };

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use crate::encoding::key::census::{self, CensusKey};
+use crate::encoding::body::limits::Limits;
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::Span;
 use crate::error::error::Error;
 use crate::evolution::history::Stop;
 use crate::filter::route::Route;
+use crate::index::covered::may_be_of;
+use crate::index::entries_of::choose;
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
-use crate::index::indexes::{Indexes, Kinds, kind_number, status};
+use crate::index::indexes::{Indexes, Kinds, status};
+use crate::index::outlook::stored;
 use crate::index::state::IndexState;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::record::kind::Kind;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
-use crate::storage::commit::group::decode_counter;
-use crate::stored::entries::Entries as Counters;
 use crate::stored::state::{Held, State as _, Walk};
 
 /// One generation that a query may use, as one state of the store sees it.
@@ -99,11 +100,10 @@ impl Indexes {
             let mut routes: Option<Arc<[Route]>> = None;
             let right = !seen.is_empty()
                 && seen.iter().all(|Seen { kind, stamp }| {
-                    let Some((position, shape)) = generation.shape(*kind, *stamp) else { return false };
+                    let Some(covered) = generation.covered(kinds, *kind) else { return false };
+                    let Some((position, shape)) = covered.shape(*stamp) else { return false };
                     let routes = routes.get_or_insert_with(|| Arc::clone(&shape.routes));
-                    *routes == shape.routes
-                        && shape.since <= sequence
-                        && generation.is_right_at(*kind, position)
+                    *routes == shape.routes && shape.since <= sequence && covered.is_right_at(position)
                 });
             let Some(routes) = routes.filter(|_| right) else { continue };
             if !generation.live.state().is_maintained() {
@@ -145,22 +145,41 @@ fn progress(held: &Held, generation: &Generation) -> Result<Option<Progress>, Er
 
 /// Whether there are documents that another program has entered, since it can bring them to the shape, and that this one cannot read.
 fn has_out_of_reach(kinds: &dyn Kinds, held: &Held, collection: u32, seen: &[Seen]) -> Result<bool, Error> {
-    for Seen { kind: number, stamp } in seen {
+    let reaches = |kind: &Kind, _: u32, from, to| kind.check_way(from, to).is_ok();
+    Ok(!all_stored(kinds, held, collection, seen, true, reaches)?)
+}
+
+/// Whether it is so for all documents of a collection that are seen in one of these shapes: of a kind, the number that they are stored under, the stamp they are stored at, and the
+/// one they are seen at. Of what is known of the kinds first, which mostly says it: then the census is not read. `answers`: whether a transaction may read it, and then answers for
+/// nobody inserting or deleting anything; else it is not so.
+fn all_stored(
+    kinds: &dyn Kinds,
+    held: &Held,
+    collection: u32,
+    seen: &[Seen],
+    answers: bool,
+    is_so: impl Fn(&Kind, u32, Stamp, Stamp) -> bool,
+) -> Result<bool, Error> {
+    for Seen { kind: number, stamp: to } in seen {
         let kind = kinds.kind(*number)?;
-        if !kind.is_declared() || kind.reaches_from_everywhere(*stamp) {
+        let known = kind.with_history(|history| history.stamps());
+        let mut known = known.into_iter().map(|(from, _)| from);
+        // Documents may be stored at stamps that a damaged step led to.
+        if !kind.is_declared()
+            || !kinds.lacks_steps(*number) && known.all(|from| is_so(&kind, kind.number(), from, *to))
+        {
             continue;
         }
-        let mut counters = Counters::within(held, census::collection_span(collection));
-        while let Some((key, _)) = counters.next()? {
-            let counter = CensusKey::parse(&key)?;
-            // Of a kind that is not known a scan says so.
-            let same = kind_number(kinds, counter.kind)?.is_none_or(|number| number == kind.number());
-            if same && kind.check_way(counter.stamp, *stamp).is_err() {
-                return Ok(true);
+        if held.is_transaction() && !answers {
+            return Ok(false);
+        }
+        for (number, from) in stored(held, collection)? {
+            if may_be_of(kinds, number, kind.number())? && !is_so(&kind, number, from, *to) {
+                return Ok(false);
             }
         }
     }
-    Ok(false)
+    Ok(true)
 }
 
 /// Whether every document that the generation has entries of can be read by whoever sees it in one of these shapes. That it has entries says that it could be
@@ -170,41 +189,33 @@ pub(crate) fn can_read_all(
     held: &Held,
     generation: &Generation,
     seen: &[Seen],
+    limits: Limits,
 ) -> Result<bool, Error> {
-    for Seen { kind: number, stamp: to } in seen {
-        let kind = kinds.kind(*number)?;
-        if !kind.is_declared() {
-            continue;
-        }
-        let surely = |number: u32, from: Stamp| can_surely_read(generation, number, &kind, from, *to);
-        let known = kind.with_history(|history| history.stamps());
-        if known.into_iter().all(|(from, _)| surely(kind.number(), from)) {
-            continue;
-        }
-        // It would answer for nobody inserting or deleting anything.
-        if held.is_transaction() {
-            return Ok(false);
-        }
-        let mut counters = Counters::within(held, census::collection_span(generation.collection));
-        while let Some((key, value)) = counters.next()? {
-            let counter = CensusKey::parse(&key)?;
-            if decode_counter(&value) > 0
-                && kind_number(kinds, counter.kind)?.is_none_or(|number| number == kind.number())
-                && !surely(counter.kind, counter.stamp)
-            {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
+    let surely = |kind: &Kind, number: u32, from, to| {
+        can_surely_read(kinds, generation, number, kind, (from, to), limits)
+    };
+    all_stored(kinds, held, generation.collection, seen, false, surely)
 }
 
-/// Of the documents that are stored at `from`.
-fn can_surely_read(generation: &Generation, number: u32, kind: &Kind, from: Stamp, to: Stamp) -> bool {
-    let Some(made_at) = generation.shape_looked_at(number, kind, from).map(|shape| shape.stamp) else {
-        return from == to;
+/// Of the documents that are stored under this number of the kind at the first of the stamps, and seen at the second.
+fn can_surely_read(
+    kinds: &dyn Kinds,
+    generation: &Generation,
+    number: u32,
+    kind: &Kind,
+    (from, to): (Stamp, Stamp),
+    limits: Limits,
+) -> bool {
+    if from == to {
+        return true;
+    }
+    let covered = generation.covered(kinds, number);
+    let Some((_, shape, _)) = covered.and_then(|covered| choose(covered.shapes, kind, from)) else {
+        return false;
     };
-    if made_at == to || from == to {
+    // That it has entries says nothing of what this program allows itself.
+    let made_at = if limits == Limits::default() { shape.stamp } else { from };
+    if made_at == to {
         return true;
     }
     let (Some(made), Some(read)) = (kind.stops(from, made_at), kind.stops(from, to)) else { return false };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::error::Error;
 use crate::index::build::{Stepped, can_build, remove, step};
-use crate::index::declare::drop_replaced;
+use crate::index::declare::{anew, drop_replaced, here};
 use crate::index::generation::Generation;
 use crate::index::indexes::{Context, Indexes};
 use crate::index::state::{IndexState, Status};
@@ -64,10 +64,23 @@ pub(crate) fn build(
         Stepped::Conflict => (None, 0),
         Stepped::Done => {
             if generation.live.state() == IndexState::Readable {
+                let _changing = indexes.change();
                 drop_replaced(context, indexes, generation)?;
             }
             (None, 0)
         }
     };
+    if is_outgrown(context, generation) {
+        anew(context, indexes, generation, false)?;
+    }
     Ok(Step { generation: Arc::clone(generation), status, documents })
+}
+
+/// Whether this program relies on a generation to hold the values that documents have where it sees them, and the build has met one for which it does not.
+fn is_outgrown(context: Context<'_>, generation: &Generation) -> bool {
+    let live = &generation.live;
+    generation.definition.unique
+        && live.is_enforced()
+        && live.state().is_maintained()
+        && here(context.kinds, generation).is_some_and(|here| !here.right)
 }

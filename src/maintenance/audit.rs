@@ -108,7 +108,7 @@ impl<'a> Audit<'a> {
                 continue;
             };
             let stored = Stored { number: record.header.kind, kind: &kind, shaped: shaped(record) };
-            let entered = entries_of(&audited.generation, id, stored, self.inner.limits)?;
+            let entered = entries_of(&**self.inner, &audited.generation, id, stored)?;
             let number = audited.generation.number;
             if entered.out_of_reach {
                 audited.in_part = true;

@@ -384,7 +384,7 @@ fn indexes(
             if generation.created && of_these && generation.live.state() != IndexState::Disabled {
                 let mut others = Vec::new();
                 for older in newest {
-                    if !are_of_one(&**inner, &older, &generation)? {
+                    if !are_of_one(&**inner, &older, &generation) {
                         others.push(older);
                     }
                 }

@@ -236,13 +236,6 @@ impl Kind {
         }
     }
 
-    /// Whether documents at every stamp that is known can be brought to `to`.
-    pub(crate) fn reaches_from_everywhere(&self, to: Stamp) -> bool {
-        let stamps: Vec<_> =
-            self.with_history(|history| history.stamps().into_iter().map(|(stamp, _)| stamp).collect());
-        stamps.into_iter().all(|from| self.check_way(from, to).is_ok())
-    }
-
     /// Whether a document at `from` can be brought to `to`, as far as that can be told without the document.
     pub(crate) fn check_way(&self, from: Stamp, to: Stamp) -> Result<(), NoWay> {
         self.find_way(from, to).map(drop)

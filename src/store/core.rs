@@ -11,7 +11,7 @@ use crate::index::work::Step;
 use crate::record::kind::Kind;
 use crate::storage::commit::commit::Durability;
 use crate::storage::commit::engine::Engine;
-use crate::store::history::counters;
+use crate::store::history::{counters, recorded};
 use crate::store::progress::{BuildProgress, Watcher};
 use crate::store::registry::Registry;
 use crate::store::session::Insiders;
@@ -40,7 +40,7 @@ pub(crate) struct Core {
 impl Core {
     /// What indexes work with.
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { engine: &self.engine, kinds: self, limits: self.limits, building: self.building }
+        Context { engine: &self.engine, kinds: self, building: self.building }
     }
 
     /// After a step.
@@ -64,7 +64,7 @@ impl Core {
     pub(crate) fn covered_in(&self, held: &Held, generation: &Generation) -> Result<u64, Error> {
         let mut documents = 0_u64;
         for (key, value) in counters(held, generation.collection)? {
-            if generation.covers(self, key.kind)? {
+            if generation.covered(self, key.kind).is_some() {
                 documents = documents.saturating_add(value);
             }
         }
@@ -75,5 +75,18 @@ impl Core {
 impl Kinds for Core {
     fn kind(&self, number: u32) -> Result<Arc<Kind>, Error> {
         self.registry.resolve(&self.catalog, number)
+    }
+
+    fn family(&self, number: u32) -> Vec<u32> {
+        self.catalog.family(number)
+    }
+
+    fn lacks_steps(&self, number: u32) -> bool {
+        let family = self.family(number);
+        self.catalog.check_steps(|of| of == number || family.contains(&of)).is_err()
+    }
+
+    fn is_foreign(&self, kind: &Kind) -> bool {
+        !kind.is_declared() && !recorded(&self.catalog, kind.number()).is_empty()
     }
 }

@@ -10,7 +10,7 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
 use crate::index::build::can_build;
-use crate::index::declare::{Declared, adopt, declare, is_of};
+use crate::index::declare::{Declared, adopt, anew, declare, has_foreign, here};
 use crate::index::definition::{Index, Partial};
 use crate::index::error::IndexError;
 use crate::index::generation::Generation;
@@ -19,12 +19,13 @@ use crate::index::indexes::{Building, Context, Kinds as _, status};
 use crate::index::outlook::{Outlook, Stored, forecast, outlook, stored};
 use crate::index::state::{IndexState, Status};
 use crate::index::throttle::Throttle;
+use crate::index::upkeep::Obstacle;
 use crate::index::work::{Worked, build, work};
 use crate::model::id::DocumentId;
 use crate::query::explanation::ConsideredIndex;
 use crate::record::kind::{Declaration, Kind};
 use crate::store::collection::Collection;
-use crate::store::history::Warning;
+use crate::store::history::{Warning, recorded};
 use crate::store::inner::Inner;
 use crate::store::progress::BuildProgress;
 use crate::store::store::Store;
@@ -111,6 +112,23 @@ impl Inner {
         Ok(())
     }
 
+    /// Does what must be done before a write can be made.
+    pub(crate) fn clear(&self, obstacle: Obstacle) -> Result<()> {
+        match obstacle {
+            Obstacle::Beyond { generation, enforced } => {
+                self.indexes.give_up(&self.engine, &generation, enforced)
+            }
+            Obstacle::Outgrown { generation, flags } => {
+                generation.live.flags.set(flags);
+                match anew(self.context(), &self.indexes, &generation, false)? {
+                    Some(made) => self.begin_build(&made),
+                    // It is not known for which stamps.
+                    None => self.indexes.give_up(&self.engine, &generation, true),
+                }
+            }
+        }
+    }
+
     /// Builds it at once if that is quick, or else begins to.
     pub(crate) fn begin_build(&self, generation: &Arc<Generation>) -> Result<()> {
         if generation.live.state() == IndexState::Building && can_build(self.context(), generation)? {
@@ -161,27 +179,18 @@ impl<T> Collection<T> {
     /// untyped one the newest of this name.
     ///
     /// # Errors
-    /// `InvalidIndex` when there is none of this name; otherwise as [`create_index`](Self::create_index).
+    /// `InvalidIndex` when there is none of this name, or only those of programs that see documents in other shapes, which are left to them; otherwise as
+    /// [`create_index`](Self::create_index).
     pub fn rebuild_index(&self, name: &str) -> Result<()> {
         self.check_live()?;
-        // Those of other programs are left to them.
-        let own = self.own_indexes()?.into_iter().filter(|own| *own.name == *name).rev();
-        let own = own.into_iter().find_map(|own| Some((stamp_paths(&self.inner, &own)?, own)));
-        let (paths, generation) = match own {
-            Some(own) => own,
-            None => {
-                let newest = self.newest(name)?;
-                (newest.definition.paths(), newest)
+        let newest = self.newest(name)?;
+        for own in self.own_indexes().into_iter().filter(|own| *own.name == *name).rev() {
+            if let Some(made) = anew(self.inner.context(), &self.inner.indexes, &own, true)? {
+                return self.inner.begin_build(&made);
             }
-        };
-        let kinds = generation.kinds.keys().map(|number| self.inner.kind(*number));
-        let kinds = kinds.collect::<Result<Vec<_>>>()?;
-        let mut index = Index::of_definition(name, generation.definition.clone());
-        index.set_paths(paths);
-        let declared =
-            Declared { collection: self.number, index: &index, kinds: &kinds, created: generation.created };
-        let made = declare(self.inner.context(), &self.inner.indexes, declared, true)?;
-        self.inner.begin_build(&made)
+        }
+        let error = Error::from(IndexError::LeftBehind).with_detail("generation", newest.number);
+        Err(error.in_collection(&self.name).with_detail("index", name))
     }
 
     /// Drops an index, with all its generations; gives whether there was one. A typed handle means the one that covers its kind, an untyped one all of this name. What takes
@@ -203,7 +212,8 @@ impl<T> Collection<T> {
     }
 
     /// Drops the generations of all indexes, of the kinds that the handle sees, that this program has no use for: those that are kept up for an older or newer one, and those that its type
-    /// no longer names. Gives how many. If the other program comes back, it builds its indexes anew.
+    /// no longer names. Gives how many. If the other program comes back, it builds its indexes anew. Those of kinds that have steps, and that this program has not declared, stay: it
+    /// may yet declare them.
     ///
     /// # Errors
     /// As [`drop_index`](Self::drop_index).
@@ -211,7 +221,10 @@ impl<T> Collection<T> {
         self.check_live()?;
         let _changing = self.inner.indexes.change();
         let mut dropped = 0;
-        for generation in self.own_indexes()? {
+        for generation in self.own_indexes() {
+            if has_foreign(&**self.inner, &generation) {
+                continue;
+            }
             if shape_paths(&self.inner, &generation).is_none() || !generation.live.is_enforced() {
                 self.inner.indexes.set_state(&self.inner.engine, &generation, IndexState::Dropped)?;
                 dropped += 1;
@@ -248,12 +261,15 @@ impl<T> Collection<T> {
                 if status.duplicates > 0 { marked(Mark::Duplicate)? } else { (0, Vec::new()) };
             let duplicates = if marks < COUNTED { marks } else { status.duplicates.max(marks) };
             let (unreadable, unreadable_ids) = marked(Mark::Unreadable)?;
-            let kinds = generation.kinds.keys().filter_map(|number| self.inner.catalog.kind_name(*number));
+            let kinds = generation.kinds.keys().filter_map(|number| {
+                let known = self.inner.kind(*number).map(|kind| kind.name().to_string());
+                known.ok().or_else(|| self.inner.catalog.kind_name(*number))
+            });
             let components = &generation.definition.components;
             infos.push(IndexInfo {
                 name: generation.name.to_string(),
                 generation: generation.number,
-                current: paths.is_some() && state != IndexState::Unmaintained,
+                current: self.is_current(&held, &generation)? && state != IndexState::Unmaintained,
                 paths: paths.unwrap_or_else(|| generation.definition.paths()),
                 descending: components.iter().map(|component| component.descending).collect(),
                 unique: generation.definition.unique,
@@ -297,7 +313,7 @@ impl<T> Collection<T> {
         let Some(kind) = &self.kind else { return Ok(()) };
         for generation in self.inner.indexes.of(self.number) {
             let declared = indexes.iter().any(|index| *index.name() == *generation.name);
-            let own = !generation.created && generation.kinds.keys().eq([&kind.number()]);
+            let own = !generation.created && generation.covers_only(&**self.inner, kind.number());
             if own && !declared {
                 generation.live.enforce(false);
             }
@@ -328,7 +344,7 @@ impl<T> Collection<T> {
     /// What the steps since they were made mean for the generations of the collection, of which a query has used one, or none.
     pub(crate) fn considered(&self, used: Option<u32>) -> Result<Vec<ConsideredIndex>> {
         let held = Held::Snapshot(Arc::new(self.inner.engine.snapshot()));
-        let stored = stored(&**self.inner, &held, self.number)?;
+        let stored = stored(&held, self.number)?;
         let of = self.inner.indexes.of(self.number).into_iter();
         let considered = of.map(|generation| ConsideredIndex {
             name: generation.name.to_string(),
@@ -340,23 +356,34 @@ impl<T> Collection<T> {
         Ok(considered.collect())
     }
 
-    /// Those that have documents which the handle sees.
-    fn own_indexes(&self) -> Result<Vec<Arc<Generation>>> {
-        let mut own = Vec::new();
-        for generation in self.inner.indexes.of(self.number) {
-            let sees_it = match &self.kind {
-                None => true,
-                Some(kind) => is_of(&**self.inner, &generation, &[kind.number()])?,
-            };
-            if sees_it {
-                own.push(generation);
+    /// Whether queries of this program can use it. Where it is not known how this program will see documents, they see them as they are stored.
+    fn is_current(&self, held: &Held, generation: &Generation) -> Result<bool> {
+        let kinds = &**self.inner;
+        if !has_foreign(kinds, generation) {
+            return Ok(shape_paths(&self.inner, generation).is_some());
+        }
+        let mut of = 0_usize;
+        for (kind, stamp) in self.seen(held)? {
+            let Some(covered) = generation.covered(kinds, kind) else { continue };
+            of += 1;
+            if !covered.shape(stamp).is_some_and(|(position, _)| covered.is_right_at(position)) {
+                return Ok(false);
             }
         }
-        Ok(own)
+        Ok(of > 0)
+    }
+
+    /// Those that have documents which the handle sees.
+    fn own_indexes(&self) -> Vec<Arc<Generation>> {
+        let sees_it = |generation: &Arc<Generation>| {
+            let kind = self.kind.as_ref();
+            kind.is_none_or(|kind| generation.covered(&**self.inner, kind.number()).is_some())
+        };
+        self.inner.indexes.of(self.number).into_iter().filter(sees_it).collect()
     }
 
     fn newest(&self, name: &str) -> Result<Arc<Generation>> {
-        let of = self.own_indexes()?.into_iter();
+        let of = self.own_indexes().into_iter();
         of.filter(|generation| *generation.name == *name)
             .max_by_key(|generation| generation.number)
             .ok_or_else(|| {
@@ -368,7 +395,7 @@ impl<T> Collection<T> {
         self.check_live()?;
         let _changing = self.inner.indexes.change();
         let mut found = false;
-        for generation in self.own_indexes()? {
+        for generation in self.own_indexes() {
             if *generation.name == *name {
                 found = true;
                 self.inner.indexes.set_state(&self.inner.engine, &generation, state)?;
@@ -396,26 +423,7 @@ fn marked(held: &Held, generation: u32, mark: Mark) -> Result<(u64, Vec<Document
 
 /// The paths of a generation where this program sees documents; `None` where it sees them in other shapes.
 fn shape_paths(inner: &Inner, generation: &Generation) -> Option<Vec<Path>> {
-    let mut paths = None;
-    for number in generation.kinds.keys() {
-        let kind = inner.kind(*number).ok()?;
-        let (position, shape) = generation.shape(*number, kind.current())?;
-        if !generation.is_right_at(*number, position) {
-            return None;
-        }
-        paths.get_or_insert_with(|| shape.paths());
-    }
-    paths
-}
-
-/// The paths of a generation at the stamps of this program, right there or not; `None` where it is for other stamps.
-fn stamp_paths(inner: &Inner, generation: &Generation) -> Option<Vec<Path>> {
-    let mut paths = None;
-    for number in generation.kinds.keys() {
-        let (_, shape) = generation.shape(*number, inner.kind(*number).ok()?.current())?;
-        paths.get_or_insert_with(|| shape.paths());
-    }
-    paths
+    here(&**inner, generation).filter(|here| here.right).map(|here| here.paths)
 }
 
 /// What the steps have meant for a generation that lead from where it was made to where this program is, of the kind for which they mean most.
@@ -429,10 +437,10 @@ fn impact_since(inner: &Inner, generation: &Generation, stored: &Stored) -> Opti
         let made = shapes.first()?;
         // Otherwise it was made for a newer program, which knows.
         let steps = kind.ascent(made.stamp, kind.current())?;
-        let impact = match outlook(generation, &kind, stored) {
+        let impact = match outlook(&**inner, generation, &kind, stored) {
             Outlook::Serves(paths) if paths != made.paths() => Impact::Renamed { paths },
             Outlook::Serves(_) => Impact::Untouched,
-            Outlook::GoesOver(_, impact) => impact,
+            Outlook::GoesOver(_, _, impact) => impact,
             Outlook::Ends(impact) => match generation.definition.impact(&made.paths(), &steps) {
                 // These say which step it is.
                 known @ (Impact::Rebuild { .. } | Impact::LeftBehind { .. }) => known,
@@ -476,20 +484,23 @@ impl Store {
         };
         let declaration = Declaration { kind, aliases: &[], evolution, element_keys: &[] };
         let planned = Kind::declared(number, &declaration, inner.catalog.collection_names())?;
-        planned.learn(inner.catalog.recorded(number));
+        let family = inner.catalog.family(number);
+        family.iter().filter_map(|of| inner.catalog.kind_name(*of)).for_each(|name| planned.alias(&name));
+        planned.learn(recorded(&inner.catalog, number));
         let held = Held::Snapshot(Arc::new(inner.engine.snapshot()));
         let mut impacts = Vec::new();
         for (collection, at) in inner.catalog.collections() {
-            let stored = stored(&***inner, &held, at)?;
+            let stored = stored(&held, at)?;
             let mut kept_up = inner.indexes.of(at);
-            kept_up.retain(|of| of.live.state().is_maintained() && of.kinds.contains_key(&number));
+            let covers = |of: &Generation| of.covered(&***inner, number).is_some();
+            kept_up.retain(|of| of.live.state().is_maintained() && covers(of));
             for (position, newest) in kept_up.iter().enumerate() {
                 let of_name = |other: &&Arc<Generation>| other.name == newest.name;
                 if kept_up.iter().skip(position + 1).any(|later| of_name(&later)) {
                     continue;
                 }
                 let generations: Vec<_> = kept_up.iter().filter(of_name).cloned().collect();
-                if let Some((generation, impact)) = forecast(&generations, &planned, &stored) {
+                if let Some((generation, impact)) = forecast(&***inner, &generations, &planned, &stored) {
                     let (name, generation) = (generation.name.to_string(), generation.number);
                     impacts.push(IndexImpact { collection: collection.clone(), name, generation, impact });
                 }

@@ -13,7 +13,7 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::index::indexes::Gate;
 use crate::index::source::Source;
-use crate::index::upkeep::Kept;
+use crate::index::upkeep::{Kept, Obstacle};
 use crate::model::id::DocumentId;
 use crate::model::revision::Revision;
 use crate::model::time::Timestamp;
@@ -123,9 +123,9 @@ impl Inserts {
                     let gate = collection.inner.indexes.enter();
                     match self.keep_up(collection, &gate, Source::Held(&held))? {
                         Ok(kept) => break kept,
-                        Err(number) => {
+                        Err(obstacle) => {
                             drop(gate);
-                            collection.inner.indexes.give_up(&collection.inner.engine, number)?;
+                            collection.inner.clear(obstacle)?;
                         }
                     }
                 };
@@ -144,9 +144,9 @@ impl Inserts {
             let gate = collection.inner.indexes.enter();
             let kept = match self.keep_up(collection, &gate, Source::Live(&collection.inner.engine, None))? {
                 Ok(kept) => kept,
-                Err(number) => {
+                Err(obstacle) => {
                     drop(gate);
-                    collection.inner.indexes.give_up(&collection.inner.engine, number).map_err(within)?;
+                    collection.inner.clear(obstacle).map_err(within)?;
                     continue;
                 }
             };
@@ -170,13 +170,13 @@ impl Inserts {
         Err(within(error.with_detail("tries", TRIES)))
     }
 
-    /// The commit with what it changes in indexes, `None` where that is nothing; or the number of a generation that is beyond this program.
+    /// The commit with what it changes in indexes, `None` where that is nothing; or what must be done for one first.
     fn keep_up<T>(
         &self,
         collection: &Collection<T>,
         gate: &Gate<'_>,
         source: Source<'_>,
-    ) -> Result<Result<Option<Commit>, u32>> {
+    ) -> Result<Result<Option<Commit>, Obstacle>> {
         let upkeep = Upkeep::new(gate, collection.number, source);
         if !upkeep.is_needed() {
             return Ok(Ok(None));
@@ -186,8 +186,8 @@ impl Inserts {
             let key = collection.key(id)?;
             let record = self.record(&key).map_err(|error| collection.at(id, error))?;
             let kept = upkeep.run(&collection.inner, id, None, record.as_ref(), &mut commit);
-            if let Kept::Beyond(number) = kept.map_err(|error| collection.at(id, error))? {
-                return Ok(Err(number));
+            if let Kept::Not(obstacle) = kept.map_err(|error| collection.at(id, error))? {
+                return Ok(Err(obstacle));
             }
         }
         Ok(Ok(Some(commit)))

@@ -9,7 +9,7 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::index::indexes::Gate;
 use crate::index::source::Source;
-use crate::index::upkeep::Kept;
+use crate::index::upkeep::{Kept, Obstacle};
 use crate::model::id::DocumentId;
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Durability, Expected, Read};
@@ -86,7 +86,7 @@ pub(crate) fn load(
             snapshot: &snapshot,
             commit: Commit::default(),
             loaded: Loaded::default(),
-            beyond: None,
+            obstacle: None,
         };
         for (document, value) in documents.iter().zip(values) {
             if let Err(error) = plan.take(document, Read { sequence, value }, existing) {
@@ -96,11 +96,11 @@ pub(crate) fn load(
                 }
             }
         }
-        let Plan { commit, loaded, beyond, .. } = plan;
+        let Plan { commit, loaded, obstacle, .. } = plan;
         drop(snapshot);
-        if let Some(number) = beyond {
+        if let Some(obstacle) = obstacle {
             drop(gate);
-            inner.indexes.give_up(&inner.engine, number)?;
+            inner.clear(obstacle)?;
             continue;
         }
         if loaded.written == 0 {
@@ -147,8 +147,8 @@ struct Plan<'p> {
     snapshot: &'p Snapshot,
     commit: Commit,
     loaded: Loaded,
-    /// The number of a generation that this program cannot keep up.
-    beyond: Option<u32>,
+    /// What must be done for an index first.
+    obstacle: Option<Obstacle>,
 }
 
 impl Plan<'_> {
@@ -206,7 +206,7 @@ impl Plan<'_> {
                 self.commit.checks.extend(changes.checks);
                 self.commit.writes.extend(changes.writes);
             }
-            Kept::Beyond(number) => self.beyond = Some(number),
+            Kept::Not(obstacle) => self.obstacle = Some(obstacle),
         }
         Ok(())
     }

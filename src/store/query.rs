@@ -198,7 +198,8 @@ impl<T> Query<T> {
         let held = rows.held().clone();
         let all_seen = |usable: &Usable| {
             let seen = self.collection.kind.is_none() || usable.generation.kinds.len() == 1;
-            Ok(seen && can_read_all(&**self.collection.inner, &held, &usable.generation, &self.seen(&held)?)?)
+            let inner = &**self.collection.inner;
+            Ok(seen && can_read_all(inner, &held, &usable.generation, &self.seen(&held)?, inner.limits)?)
         };
         rows.count(all_seen).map_err(|error| self.named(error))
     }
@@ -277,7 +278,8 @@ impl<T> Query<T> {
         {
             return Ok(Vec::new());
         }
-        indexes.usable(&**self.collection.inner, held, self.collection.number, &self.seen(held)?)
+        let inner = &**self.collection.inner;
+        indexes.usable(inner, held, self.collection.number, &self.seen(held)?)
     }
 
     fn seen(&self, held: &Held) -> Result<Vec<Seen>> {
@@ -359,7 +361,7 @@ impl<T> Collection<T> {
     }
 
     /// The kinds of the documents this handle sees in one state, and the shapes it sees them in. A transaction does not answer for it.
-    fn seen(&self, held: &Held) -> Result<Vec<(u32, Stamp)>> {
+    pub(crate) fn seen(&self, held: &Held) -> Result<Vec<(u32, Stamp)>> {
         if let Some(kind) = &self.kind {
             return Ok(vec![(kind.number(), kind.current())]);
         }

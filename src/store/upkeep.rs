@@ -50,7 +50,7 @@ impl<'u> Upkeep<'u> {
             before: stored(before, kind_before.as_ref()),
             after: stored(after, kind_after.as_ref()),
         };
-        keep_up(generations, write, &self.source, commit, core.limits)
+        keep_up(core, generations, write, &self.source, commit)
     }
 }
 

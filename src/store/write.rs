@@ -17,7 +17,7 @@ use crate::encoding::key::census::CensusKey;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::index::source::Source;
-use crate::index::upkeep::Kept;
+use crate::index::upkeep::{Kept, Obstacle};
 use crate::model::id::DocumentId;
 use crate::model::revision::Revision;
 use crate::model::stamp::Stamp;
@@ -55,8 +55,8 @@ type Stored = (Arc<Kind>, View);
 enum Prepared {
     /// A commit, and what is stored after it.
     Ready(Commit, Option<Stored>),
-    /// First it must be noted that the generation of this number is not kept up.
-    Beyond(u32),
+    /// First something must be done for an index.
+    Not(Obstacle),
 }
 
 /// What becomes of a document.
@@ -397,9 +397,7 @@ impl<T> Collection<T> {
                             transaction.stage(commit).map_err(|error| at(error.into()))?;
                             return Ok(after);
                         }
-                        Prepared::Beyond(number) => {
-                            self.inner.indexes.give_up(&self.inner.engine, number).map_err(at)?;
-                        }
+                        Prepared::Not(obstacle) => self.inner.clear(obstacle).map_err(at)?,
                     }
                 }
             }
@@ -414,9 +412,9 @@ impl<T> Collection<T> {
             let upkeep = Upkeep::new(&gate, self.number, Source::Live(&self.inner.engine, None));
             let (mut commit, after) = match self.prepare(id, &key, record, change, &upkeep).map_err(at)? {
                 Prepared::Ready(commit, after) => (commit, after),
-                Prepared::Beyond(number) => {
+                Prepared::Not(obstacle) => {
                     drop(gate);
-                    self.inner.indexes.give_up(&self.inner.engine, number).map_err(at)?;
+                    self.inner.clear(obstacle).map_err(at)?;
                     continue;
                 }
             };
@@ -459,10 +457,10 @@ impl<T> Collection<T> {
                 if let Some(record) = &before {
                     write::remove(&mut commit, key.to_vec(), record.chunks);
                     self.count_down(&mut commit, &record.header);
-                    if let Kept::Beyond(number) =
+                    if let Kept::Not(obstacle) =
                         upkeep.run(&self.inner, id, Some(record), None, &mut commit)?
                     {
-                        return Ok(Prepared::Beyond(number));
+                        return Ok(Prepared::Not(obstacle));
                     }
                 }
                 None
@@ -484,8 +482,8 @@ impl<T> Collection<T> {
                 }
                 self.count_up(&mut commit, &header);
                 let kept = upkeep.run(&self.inner, id, before.as_ref(), Some(&written), &mut commit)?;
-                if let Kept::Beyond(number) = kept {
-                    return Ok(Prepared::Beyond(number));
+                if let Kept::Not(obstacle) = kept {
+                    return Ok(Prepared::Not(obstacle));
                 }
                 let view = View::of(&kind, id, written, self.inner.limits)?;
                 Some((kind, view))

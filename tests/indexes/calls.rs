@@ -174,6 +174,21 @@ fn a_partial_index_has_the_documents_of_its_filter() {
     check(&store);
 }
 
+/// Those on their way out were counted again.
+#[test]
+fn a_corrupt_index_is_dropped_once() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.create_index(&Index::on("n")).unwrap();
+    things.insert(&json!({"n": 1})).unwrap();
+    store.close().unwrap();
+    medium.damage(&[1, 0x01, 0x04, 0, 0, 0, 1]);
+    let (store, _) = medium.things(&Evolution::new());
+    let dropped = [(); 2].map(|()| store.drop_corrupt_indexes().unwrap());
+    store.run().unwrap();
+    assert_eq!((dropped, store.drop_corrupt_indexes().unwrap()), ([1, 0], 0));
+}
+
 #[test]
 fn an_index_of_several_kinds() {
     let medium = Medium::new();

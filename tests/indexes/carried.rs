@@ -3,8 +3,8 @@
 //! A rename does nothing where its source is absent, on the way down as on the way up. A document that a newer program had stored, and that had something at the former
 //! name, was entered with that by the older program; and when the newer one came back, it took the index for its own.
 
-use pivotdb::{Evolution, Impact, Index, IndexState, Op};
-use serde_json::json;
+use pivotdb::{Error, ErrorKind, Evolution, Impact, Index, IndexState, Op, To, field};
+use serde_json::{Value, json};
 
 use crate::support::{Medium, check, fill, index};
 
@@ -55,7 +55,7 @@ fn a_document_between_two_shapes_is_entered_upward() {
     store.close().unwrap();
     let (store, things) = medium.things(&twice());
     assert_eq!(index(&things, "i").map(|info| (info.generation, info.current)), Some((1, true)));
-    let between = things.view::<serde_json::Value>(2).unwrap();
+    let between = things.view::<Value>(2).unwrap();
     between.insert_with_id("stray", &json!({"n": 777})).unwrap();
     between.insert_with_id("whole", &json!({"k": 778})).unwrap();
     let found = |number: u32| things.find(json!({"number": number})).count().unwrap();
@@ -111,4 +111,101 @@ fn impact_says_what_the_deploy_does() {
     let back = store.impact("thing", &Evolution::new()).unwrap();
     let back: Vec<_> = back.into_iter().map(|impact| (impact.generation, impact.impact)).collect();
     assert_eq!(back, [(2, Impact::Untouched), (1, Impact::Untouched)]);
+}
+
+/// The story: a view took a document that has nothing at the former path and another one's value at the new one. It held *nothing*, and not the value; the index said that it was
+/// readable, and two documents had one value.
+#[test]
+fn a_view_takes_no_value_that_another_document_has() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    things.create_index(&Index::unique("n").named("i")).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&renamed());
+    assert_eq!(index(&things, "i").map(|info| (info.generation, info.current)), Some((1, true)));
+    things.insert_with_id(7, &json!({"number": 7})).unwrap();
+    let former = things.view::<Value>(1).unwrap();
+    let is_violation = |error: Error| error.is_unique_violation();
+    assert!(former.insert(&json!({"number": 7})).is_err_and(is_violation));
+    let within = store.transaction(|tx| tx.on(&former).insert(&json!({"number": 7})));
+    assert!(within.is_err_and(is_violation));
+    let mut bulk = former.bulk().unwrap();
+    bulk.insert(&json!({"number": 7})).unwrap();
+    assert!(bulk.finish().is_err_and(is_violation));
+    former.insert_with_id(8, &json!({"number": 8})).unwrap();
+    assert!(things.insert(&json!({"number": 8})).is_err_and(is_violation));
+    // Nobody has nothing there.
+    things.insert_with_id("none", &json!({"number": null})).unwrap();
+    assert!(things.insert(&json!({})).is_err_and(is_violation));
+    let info = index(&things, "i").unwrap();
+    assert_eq!((info.state, info.current), (IndexState::Readable, true));
+    assert!(things.find(field("number").eq(8)).explain().unwrap().index.is_some());
+    store.run().unwrap();
+    check(&store);
+}
+
+/// In a transaction that is the first to do so.
+#[test]
+fn a_transaction_takes_no_value_that_another_document_has() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.create_index(&Index::unique("n").named("i")).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&renamed());
+    things.insert_with_id(7, &json!({"number": 7})).unwrap();
+    let former = things.view::<Value>(1).unwrap();
+    let both = store.transaction(|tx| {
+        let former = tx.on(&former);
+        former.insert(&json!({"number": 8}))?;
+        former.insert(&json!({"number": 7}))
+    });
+    assert!(both.unwrap_err().is_unique_violation());
+    store.transaction(|tx| tx.on(&former).insert(&json!({"number": 8}))).unwrap();
+    assert!(things.insert(&json!({"number": 8})).unwrap_err().is_unique_violation());
+    check(&store);
+}
+
+/// A build that goes on under another name meets what the index would not hold there.
+#[test]
+fn a_build_that_meets_what_a_rename_does_not_carry_begins_anew() {
+    let medium = Medium::new();
+    let open = || medium.open_with(|builder| builder.index_at_once(0).build_batch(2));
+    let store = open();
+    let things = store.collection_with::<Value>("things", "thing", &Evolution::new()).unwrap();
+    for (id, body) in [(1, json!({"n": 1})), (2, json!({"n": 2})), (3, json!({"number": 1}))] {
+        things.insert_with_id(id, &body).unwrap();
+    }
+    things.create_index(&Index::unique("n").named("i")).unwrap();
+    store.step().unwrap();
+    store.close().unwrap();
+    let store = open();
+    let things = store.collection_with::<Value>("things", "thing", &renamed()).unwrap();
+    assert_eq!(index(&things, "i").map(|info| (info.generation, info.current)), Some((1, true)));
+    store.run().unwrap();
+    let info = index(&things, "i").unwrap();
+    assert_eq!((info.generation, info.state, info.duplicate_ids), (2, IndexState::Failed, vec![3.into()]));
+    things.delete(3).unwrap();
+    things.rebuild_index("i").unwrap();
+    store.run().unwrap();
+    assert!(things.insert(&json!({"number": 1})).unwrap_err().is_unique_violation());
+    check(&store);
+}
+
+/// Of a document that cannot be read it is not known what it has at a path that was away in between, be it within one step.
+#[test]
+fn what_was_away_and_is_back_is_not_known_of_a_document_that_cannot_be_read() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.insert_with_id(1, &json!({"b": 5, "n": "odd"})).unwrap();
+    store.close().unwrap();
+    let ops = [Op::rename("a", "b"), Op::rename("b", "a"), Op::convert("n", To::Integer)];
+    let (_store, things) = medium.things(&Evolution::new().step("s", ops));
+    for indexed in [false, true] {
+        if indexed {
+            things.create_index(&Index::on("a")).unwrap();
+        }
+        let asked = |a: u64| things.find(field("a").eq(a)).to_vec().map_err(|error| error.kind());
+        assert!(matches!(asked(5), Err(ErrorKind::StepFailed)));
+    }
 }

@@ -24,6 +24,7 @@ fn it_names_for_each_index_what_the_steps_mean() {
     let explained = things.find(field("number").eq(7)).explain().unwrap();
     let of: Vec<_> =
         explained.indexes.iter().map(|index| (index.name.as_str(), index.generation, index.used)).collect();
+    assert!(!explained.time.is_zero());
     assert_eq!(of, [("n", 1, true), ("m", 2, false), ("tags", 3, false), ("m", 4, false)]);
     let impact = |position: usize| explained.indexes[position].impact.clone();
     assert!(matches!(impact(0), Some(Impact::Renamed { paths }) if paths[0].to_string() == "number"));

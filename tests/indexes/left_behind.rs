@@ -3,13 +3,13 @@
 //! They were built anew on the former path, where every document has nothing: a unique one had failed, held *nothing*, and refused every insert. A partial one whose
 //! filter spoke of a renamed member covered all documents, and refused what it had nothing to do with.
 
-use pivotdb::{Evolution, Impact, Index, IndexState, Op, Taken, Warning, field};
-use serde_json::json;
+use pivotdb::{ErrorKind, Evolution, Impact, Index, IndexState, Op, Taken, To, Warning, field};
+use serde_json::{Value, json};
 
 use crate::support::{Medium, check, index, states};
 
 /// With a unique index on `n` and two documents; then the program with this step comes, and inserts two more.
-fn after(op: Op) -> (pivotdb::Store, pivotdb::Collection<serde_json::Value>, Impact) {
+fn after(op: Op) -> (pivotdb::Store, pivotdb::Collection<Value>, Impact) {
     let medium = Medium::new();
     let (store, things) = medium.things(&Evolution::new());
     things.create_index(&Index::unique("n")).unwrap();
@@ -85,5 +85,64 @@ fn a_filter_on_what_is_gone_takes_no_index_along() {
     let (store, things) = medium.things(&steps);
     things.insert(&json!({"n": 1})).unwrap();
     assert_eq!(states(&things).len(), 1);
+    check(&store);
+}
+
+/// It was built anew on the former path, where there is nothing.
+#[test]
+fn what_is_left_behind_is_not_built_anew() {
+    let (store, things, _) = after(Op::remove("n"));
+    let error = things.rebuild_index("n").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidIndex);
+    assert!(error.to_string().contains("left behind"), "{error}");
+    assert_eq!(states(&things).len(), 1);
+    check(&store);
+}
+
+/// A program that has not declared a kind does not know yet what it wants.
+#[test]
+fn what_a_program_may_yet_declare_is_not_superseded() {
+    let medium = Medium::new();
+    let steps = Evolution::new().step("n is called number", [Op::rename("n", "number")]);
+    let (store, things) = medium.things(&steps);
+    things.create_index(&Index::unique("number")).unwrap();
+    things.insert_with_id(1, &json!({"number": 1})).unwrap();
+    store.close().unwrap();
+    let store = medium.open();
+    let untyped = store.documents("things").unwrap();
+    assert_eq!(untyped.drop_superseded_indexes().unwrap(), 0);
+    assert_eq!(
+        index(&untyped, "number").map(|info| (info.state, info.current)),
+        Some((IndexState::Readable, true))
+    );
+    assert!(untyped.find(field("number").eq(1)).explain().unwrap().index.is_some());
+    store.close().unwrap();
+    let (store, things) = medium.things(&steps);
+    assert_eq!(index(&things, "number").map(|info| info.generation), Some(1));
+    assert_eq!(things.drop_superseded_indexes().unwrap(), 0);
+    check(&store);
+}
+
+#[test]
+fn an_index_of_two_kinds_waits_for_both() {
+    let medium = Medium::new();
+    let then = Evolution::new().step("n is called number", [Op::rename("n", "number")]);
+    let now = || then.clone().step("in text", [Op::convert("number", To::Text)]);
+    let (store, things) = medium.things(&then);
+    let others = store.collection_with::<Value>("things", "other", &then).unwrap();
+    things.create_index(&Index::on("number").named("i").of_kinds(["thing", "other"])).unwrap();
+    things.insert_with_id(1, &json!({"number": 1})).unwrap();
+    others.insert_with_id(2, &json!({"number": 2})).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&now());
+    assert_eq!(states(&things).len(), 1, "it is not known yet where the other kind is");
+    assert_eq!(things.find(field("number").eq("1")).count().unwrap(), 1);
+    let others = store.collection_with::<Value>("things", "other", &now()).unwrap();
+    assert_eq!(states(&things).len(), 2);
+    for (of, number) in [(&things, "1"), (&others, "2")] {
+        let query = of.find(field("number").eq(number));
+        assert_eq!(query.count().unwrap(), 1);
+        assert_eq!(query.explain().unwrap().index.map(|index| index.generation), Some(2));
+    }
     check(&store);
 }

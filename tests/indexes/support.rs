@@ -39,6 +39,18 @@ impl Medium {
         self.plant(key, Some(value.into()));
     }
 
+    /// Damages what is at the first key that begins so.
+    pub(crate) fn damage(&self, prefix: &[u8]) {
+        let range = KeyRange { start: prefix.to_vec(), end: None };
+        let limit = PageLimit { entries: 1, bytes: 1 << 20 };
+        let page = self.0.page(&range, Direction::Forward, limit).unwrap();
+        let (key, value) = page.entries[0].clone();
+        assert!(key.starts_with(prefix), "{key:?}");
+        let mut value = value.to_vec();
+        *value.last_mut().unwrap() ^= 1;
+        self.plant(key, Some(value.into()));
+    }
+
     /// With one.
     pub(crate) fn open_with_thread(&self) -> Store {
         Store::builder().open_backend(self.0.clone()).unwrap()
@@ -99,19 +111,41 @@ pub(crate) fn check(store: &Store) {
     assert!(verified.is_sound(), "{:?}", verified.findings);
 }
 
-/// A medium that does something whenever documents are paged through, and counts the keys of indexes that are written.
+/// A medium that does something whenever documents are paged through, and counts the keys of indexes that are written, and reads of documents.
 #[derive(Default)]
 pub(crate) struct Watched {
     medium: MemoryBackend,
     /// Not called while it runs.
     pub(crate) meanwhile: Mutex<Option<Box<dyn FnMut() + Send>>>,
     index_keys: AtomicUsize,
+    document_reads: AtomicUsize,
+}
+
+fn is_of_documents(key: &[u8]) -> bool {
+    key.starts_with(&[1, 0x10])
 }
 
 impl Watched {
     /// How many keys of indexes have been written since this was asked last.
     pub(crate) fn index_keys(&self) -> usize {
         self.index_keys.swap(0, Ordering::SeqCst)
+    }
+
+    /// How often documents have been read since this was asked last: single keys, or pages.
+    pub(crate) fn document_reads(&self) -> usize {
+        self.document_reads.swap(0, Ordering::SeqCst)
+    }
+
+    /// Takes the head of the first document away, which has chunks.
+    pub(crate) fn behead(&self) {
+        let range = KeyRange { start: vec![1, 0x10], end: Some(vec![1, 0x11]) };
+        let limit = PageLimit { entries: 2, bytes: 1 << 20 };
+        let page = self.medium.page(&range, Direction::Forward, limit).unwrap();
+        let [(head, _), (chunk, _)] = &page.entries[..] else { panic!("there are no chunks") };
+        assert!(chunk.starts_with(head));
+        let mut batch = Batch::default();
+        batch.writes.insert(head.clone(), None);
+        self.medium.apply(&batch).unwrap();
     }
 }
 
@@ -123,12 +157,14 @@ impl fmt::Debug for Watched {
 
 impl Backend for Watched {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        self.document_reads.fetch_add(is_of_documents(key).into(), Ordering::SeqCst);
         self.medium.get(key)
     }
 
     fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError> {
+        self.document_reads.fetch_add(is_of_documents(&range.start).into(), Ordering::SeqCst);
         let page = self.medium.page(range, direction, limit);
-        let meanwhile = range.start.starts_with(&[1, 0x10]).then(|| self.meanwhile.lock().unwrap().take());
+        let meanwhile = is_of_documents(&range.start).then(|| self.meanwhile.lock().unwrap().take());
         if let Some(mut meanwhile) = meanwhile.flatten() {
             meanwhile();
             self.meanwhile.lock().unwrap().get_or_insert(meanwhile);

@@ -293,3 +293,28 @@ fn a_path_that_is_renamed_and_renamed_back_has_its_index_built_anew() {
     assert_eq!(things.find(field("a").eq(5)).to_vec().unwrap().len(), 1);
     check(&store);
 }
+
+/// Nobody knows of the stamps that a damaged step led to but the documents that are stored at them.
+#[test]
+fn documents_at_a_stamp_of_which_the_step_is_damaged_are_told_of() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    things.create_index(&Index::on("n")).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&total());
+    things.insert_with_id(2, &json!({"n": 2})).unwrap();
+    store.close().unwrap();
+    // A step, in the catalog.
+    medium.damage(&[1, 0x01, 0x03]);
+    let (_store, things) = medium.things(&Evolution::new());
+    let asked = |n: u64| {
+        let query = things.find(field("n").eq(n));
+        let kind = |error: pivotdb::Error| error.kind();
+        (query.to_vec().map(|all| all.len()).map_err(kind), query.count().map_err(kind))
+    };
+    let by_index = [1, 2, 3].map(asked);
+    things.disable_index("n").unwrap();
+    assert_eq!(by_index, [1, 2, 3].map(asked));
+    assert_eq!(by_index[2], (Err(ErrorKind::HistoryDiverged), Err(ErrorKind::HistoryDiverged)));
+}
