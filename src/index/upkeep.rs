@@ -95,11 +95,11 @@ impl Upkeep<'_, '_> {
                 .map_or(Ok(Entered::default()), |stored| entries_of(self.kinds, self.generation, id, stored))
         };
         let (old, new) = (of(before)?, of(after)?);
-        let relied_on = after.is_none_or(|after| self.shape_relied_on(after).is_some());
+        let is_relied_on =
+            |stored: Option<Stored<'_>>| stored.is_none_or(|stored| self.shape_relied_on(stored).is_some());
+        let relied_on = is_relied_on(after);
         // What is out of reach of a program that relies on the index, it cannot read either: the scan says the same.
-        if new.out_of_reach && !relied_on
-            || old.out_of_reach && !before.is_none_or(|before| self.shape_relied_on(before).is_some())
-        {
+        if new.out_of_reach && !relied_on || old.out_of_reach && !is_relied_on(before) {
             return Ok(self.beyond());
         }
         let live = &self.generation.live;

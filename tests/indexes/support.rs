@@ -141,7 +141,7 @@ impl Watched {
         let range = KeyRange { start: vec![1, 0x10], end: Some(vec![1, 0x11]) };
         let limit = PageLimit { entries: 2, bytes: 1 << 20 };
         let page = self.medium.page(&range, Direction::Forward, limit).unwrap();
-        let [(head, _), (chunk, _)] = &page.entries[..] else { panic!("there are no chunks") };
+        let (head, chunk) = (&page.entries[0].0, &page.entries[1].0);
         assert!(chunk.starts_with(head));
         let mut batch = Batch::default();
         batch.writes.insert(head.clone(), None);
