@@ -38,7 +38,7 @@ const LISTED: usize = 100;
 /// The most of them that are counted.
 const COUNTED: u64 = 1_000;
 
-/// An index of a collection; see [`Collection::indexes`].
+/// An index of a collection; see [`Collection::indexes`]. How many entries it has, which takes a read of it, says [`Collection::index_entries`].
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexInfo {

@@ -49,7 +49,8 @@ pub trait Versioned: Serialize + DeserializeOwned {
     }
 
     /// The indexes of every collection that is opened with the type. They are declared when a collection is opened, which builds those that are new at once
-    /// in a small collection, and in the background otherwise; see [`Collection::create_index`](crate::Collection::create_index).
+    /// in a small collection, and in the background otherwise; see [`Collection::create_index`](crate::Collection::create_index). An index is called by its paths unless it is
+    /// [`named`](Index::named): after a step that renames one of them, the name is what keeps it, and without one another index is built.
     #[must_use]
     fn indexes() -> Vec<Index> {
         Vec::new()
