@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::error::Error;
-use crate::index::covered::Covered;
+use crate::index::decide::{Decision, Match, decide, matching};
 use crate::index::definition::{Definition, Index};
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live, Shape};
 use crate::index::indexes::{Context, Indexes, Kinds};
-use crate::index::outlook::{Outlook, Stored, nearest_below, outlook, since_made, stored};
+use crate::index::outlook::{Stored, stored};
 use crate::index::state::IndexState;
 use crate::record::kind::Kind;
 use crate::stored::state::Held;
@@ -24,16 +24,6 @@ pub(crate) struct Declared<'d> {
     pub(crate) kinds: &'d [Arc<Kind>],
     /// By a call, and not by a type.
     pub(crate) created: bool,
-}
-
-/// How a generation stands to what is declared.
-enum Match {
-    /// It is that.
-    Same,
-    /// It is that once it has these shapes, by the numbers that it has kinds under.
-    With(Vec<(u32, Shape)>),
-    /// It is something else, or is no longer right.
-    No,
 }
 
 /// Finds the generation that serves what is declared, or makes one, which is then to be built. `rebuild`: makes one in any case but where one is
@@ -65,7 +55,7 @@ pub(crate) fn declare(
             IndexState::Readable | IndexState::Failed | IndexState::Disabled => !rebuild,
             IndexState::Unmaintained | IndexState::Dropped => false,
         };
-        let found = matching(context.kinds, &generation, &declared, &stored);
+        let found = matching(context.kinds, &generation, declared.index, declared.kinds, &stored);
         match found {
             Match::Same if usable && serving.is_none() => serving = Some(generation),
             Match::With(shapes) if usable && serving.is_none() => {
@@ -159,63 +149,30 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
     }
     let mut adopted = Adopted::default();
     for of_name in by_name.into_values() {
-        // Those of newer programs, or of other branches, are theirs.
-        let covered = |of: &'_ Arc<Generation>| {
-            of.covered(context.kinds, kind.number()).is_some_and(|covered| leads_here(covered, kind))
-        };
-        let Some(generation) = of_name.iter().rfind(|of| covered(of)).cloned() else { continue };
-        let Some(covered) = generation.covered(context.kinds, kind.number()) else { continue };
-        let here = covered.shape(kind.current());
-        let right = here.is_some_and(|(position, _)| covered.is_right_at(position));
-        let state = generation.live.state();
-        if state == IndexState::Disabled || right && state.is_maintained() {
-            continue;
-        }
-        let definition = match here {
-            Some((_, shape)) => generation.definition.followed(&shape.paths(), &[]),
-            None => match nearest_below(covered, kind) {
-                Some((shape, steps)) => generation.definition.followed(&shape.paths(), &steps),
-                None => continue,
-            },
-        };
-        let definition = match definition {
-            Ok(definition) => definition,
-            Err(step) => {
-                adopted.left.push((Arc::clone(&generation), step));
+        let (after, index, of) = match decide(context.kinds, &of_name, kind)? {
+            None | Some(Decision::Has(_)) => continue,
+            Some(Decision::Left { after, step }) => {
+                adopted.left.push((Arc::clone(after), step));
                 continue;
             }
+            Some(Decision::Wants { after, index, of }) => (after, index, of),
         };
-        let kinds = generation.kinds.keys().map(|number| context.kinds.kind(*number));
-        let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
-        let index = Index::of_definition(&generation.name, definition);
-        let collection = generation.collection;
-        let declared = Declared { collection, index: &index, kinds: &kinds, created: true };
-        // All kinds are entered on the same paths: where they part, each goes on with what it had.
-        let is_on = |other: &Arc<Kind>| is_on(context.kinds, &generation, other, &index.definition);
-        if !kinds.iter().all(is_on) {
-            let step = since_made(covered, kind);
-            adopted.left.push((Arc::clone(&generation), step));
-            continue;
-        }
+        let collection = after.collection;
         // An older program may have made one since, which is its own.
         let stored = stored_now(context, collection)?;
-        let serves = |of: &&Arc<Generation>| {
-            of.live.state().is_maintained()
-                && matches!(matching(context.kinds, of, &declared, &stored), Match::Same)
+        let serves = |known: &&Arc<Generation>| {
+            known.live.state().is_maintained()
+                && matches!(matching(context.kinds, known, &index, &of, &stored), Match::Same)
         };
         if let Some(serving) = of_name.iter().rfind(serves) {
             let others = of_name.iter().filter(|other| other.number != serving.number);
             others.for_each(|other| other.live.enforce(false));
             continue;
         }
+        let declared = Declared { collection, index: &index, kinds: &of, created: true };
         adopted.taken.push(declare(context, indexes, declared, false)?);
     }
     Ok(adopted)
-}
-
-/// Whether the program's steps of a kind lead from a shape of a generation to where the program is.
-fn leads_here(covered: Covered<'_>, kind: &Kind) -> bool {
-    covered.shape(kind.current()).is_some() || nearest_below(covered, kind).is_some()
 }
 
 /// Whether it covers a kind of which is [not known](Kinds::is_foreign) in which shape this program will see it, or nothing is known.
@@ -266,18 +223,6 @@ pub(crate) fn anew(
     declare(context, indexes, declared, rebuild).map(Some)
 }
 
-/// Whether what a generation is on belongs on the paths of `definition` in documents of `kind`.
-fn is_on(kinds: &dyn Kinds, generation: &Generation, kind: &Kind, definition: &Definition) -> bool {
-    let Some(covered) = generation.covered(kinds, kind.number()) else { return true };
-    let paths = match covered.shape(kind.current()) {
-        Some((_, shape)) => Some(shape.paths()),
-        None => nearest_below(covered, kind).and_then(|(shape, steps)| {
-            generation.definition.followed(&shape.paths(), &steps).ok().map(|definition| definition.paths())
-        }),
-    };
-    paths.is_none_or(|paths| paths == definition.paths())
-}
-
 fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {
     let paths = declared.index.definition.paths();
     let kinds =
@@ -291,25 +236,6 @@ fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {
         created: declared.created,
         live: Arc::new(Live::new(IndexState::Building, Flags::default())),
     }
-}
-
-fn matching(kinds: &dyn Kinds, generation: &Generation, declared: &Declared<'_>, stored: &Stored) -> Match {
-    let of: BTreeMap<u32, &Arc<Kind>> = declared.kinds.iter().map(|kind| (kind.number(), kind)).collect();
-    if !generation.definition.is_like(&declared.index.definition)
-        || !generation.covers_just(kinds, of.keys().copied())
-    {
-        return Match::No;
-    }
-    let declared = declared.index.definition.paths();
-    let mut missing = Vec::new();
-    for kind in of.into_values() {
-        match outlook(kinds, generation, kind, stored) {
-            Outlook::Serves(paths) if paths == declared => {}
-            Outlook::GoesOver(number, shape, _) if shape.paths() == declared => missing.push((number, shape)),
-            _ => return Match::No,
-        }
-    }
-    if missing.is_empty() { Match::Same } else { Match::With(missing) }
 }
 
 /// Gives a generation these shapes; `None` where somebody has written meanwhile what it would not be right for.
@@ -329,7 +255,7 @@ fn go_over(
         let snapshot = context.engine.snapshot();
         let sequence = snapshot.sequence();
         let stored = stored(&Held::Snapshot(Arc::new(snapshot)), declared.collection)?;
-        let found = matching(context.kinds, generation, declared, &stored);
+        let found = matching(context.kinds, generation, declared.index, declared.kinds, &stored);
         let still = matches!(found, Match::With(now) if now == shapes);
         Ok(still.then(|| with.since(shapes, sequence)))
     })

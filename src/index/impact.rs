@@ -23,7 +23,8 @@ pub enum Impact {
         /// The first step that does.
         step: String,
     },
-    /// They take away what it is on, or what its filter speaks of. One that was made by a call stays for the programs from before them; this one has none.
+    /// They take away what it is on, or what its filter speaks of; or they rename that for one of its kinds, and the others have it where it was. One that was made by a call stays for
+    /// the programs from before them; this one has none.
     LeftBehind {
         /// The first step that does.
         step: String,

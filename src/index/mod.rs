@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod covered;
+pub(crate) mod decide;
 pub(crate) mod declare;
 pub(crate) mod definition;
 pub(crate) mod entries_of;

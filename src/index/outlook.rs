@@ -88,46 +88,6 @@ fn first_that_renames(paths: &[Path], steps: &[Arc<Step>]) -> String {
     step.map(|step| step.name.clone()).unwrap_or_default()
 }
 
-/// What is in store for the newest of `generations`, which are all of one name, oldest first; or which of the others takes its place.
-pub(crate) fn forecast<'g>(
-    kinds: &dyn Kinds,
-    generations: &'g [Arc<Generation>],
-    kind: &Kind,
-    stored: &Stored,
-) -> Option<(&'g Arc<Generation>, Impact)> {
-    let newest = generations.last()?;
-    let outlook = |of: &Generation| outlook(kinds, of, kind, stored);
-    let impact = match outlook(newest) {
-        Outlook::Serves(_) => return Some((newest, Impact::Untouched)),
-        Outlook::GoesOver(_, _, impact) | Outlook::Ends(impact @ Impact::LeftBehind { .. }) => {
-            return Some((newest, impact));
-        }
-        Outlook::Ends(impact) => impact,
-    };
-    let mut others = generations.iter().rev().skip(1);
-    let below = newest.covered(kinds, kind.number()).and_then(|covered| nearest_below(covered, kind));
-    let Some((shape, steps)) = below else {
-        // It is a newer program's: this one has what it had before.
-        let serves = |other: &&Arc<Generation>| matches!(outlook(other), Outlook::Serves(_));
-        return Some(others.find(serves).map_or((newest, impact), |other| (other, Impact::Untouched)));
-    };
-    let Ok(wanted) = newest.definition.followed(&shape.paths(), &steps) else {
-        return Some((newest, impact));
-    };
-    let other = others.find_map(|other| {
-        let like =
-            other.definition.is_like(&wanted) && other.covers_just(kinds, newest.kinds.keys().copied());
-        match outlook(other) {
-            Outlook::Serves(paths) if like && paths == wanted.paths() => Some((other, Impact::Untouched)),
-            Outlook::GoesOver(_, shape, impact) if like && shape.paths() == wanted.paths() => {
-                Some((other, impact))
-            }
-            _ => None,
-        }
-    });
-    Some(other.unwrap_or((newest, impact)))
-}
-
 /// Whether what a generation has of the documents that are stored is right in `shape` too, and is still found where they are written next.
 ///
 /// A rename leaves things as they are where its source is absent, on the way down as on the way up. That no document has lacked the path in the shape it was looked

@@ -10,13 +10,14 @@ use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
 use crate::index::build::can_build;
+use crate::index::decide::forecast;
 use crate::index::declare::{Declared, adopt, anew, declare, has_foreign, here};
 use crate::index::definition::{Index, Partial};
 use crate::index::error::IndexError;
 use crate::index::generation::Generation;
 use crate::index::impact::Impact;
 use crate::index::indexes::{Building, Context, Kinds as _, status};
-use crate::index::outlook::{Outlook, Stored, forecast, outlook, stored};
+use crate::index::outlook::{Outlook, Stored, outlook, stored};
 use crate::index::state::{IndexState, Status};
 use crate::index::throttle::Throttle;
 use crate::index::upkeep::Obstacle;
@@ -487,6 +488,7 @@ impl Store {
         let family = inner.catalog.family(number);
         family.iter().filter_map(|of| inner.catalog.kind_name(*of)).for_each(|name| planned.alias(&name));
         planned.learn(recorded(&inner.catalog, number));
+        let planned = Arc::new(planned);
         let held = Held::Snapshot(Arc::new(inner.engine.snapshot()));
         let mut impacts = Vec::new();
         for (collection, at) in inner.catalog.collections() {
@@ -500,7 +502,7 @@ impl Store {
                     continue;
                 }
                 let generations: Vec<_> = kept_up.iter().filter(of_name).cloned().collect();
-                if let Some((generation, impact)) = forecast(&***inner, &generations, &planned, &stored) {
+                if let Some((generation, impact)) = forecast(&***inner, &generations, &planned, &stored)? {
                     let (name, generation) = (generation.name.to_string(), generation.number);
                     impacts.push(IndexImpact { collection: collection.clone(), name, generation, impact });
                 }

@@ -3,7 +3,7 @@
 //! A rename does nothing where its source is absent, on the way down as on the way up. A document that a newer program had stored, and that had something at the former
 //! name, was entered with that by the older program; and when the newer one came back, it took the index for its own.
 
-use pivotdb::{Error, ErrorKind, Evolution, Impact, Index, IndexState, Op, To, field};
+use pivotdb::{Error, ErrorKind, Evolution, Impact, Index, IndexState, Op, To, Warning, field};
 use serde_json::{Value, json};
 
 use crate::support::{Medium, check, fill, index};
@@ -208,4 +208,25 @@ fn what_was_away_and_is_back_is_not_known_of_a_document_that_cannot_be_read() {
         let asked = |a: u64| things.find(field("a").eq(a)).to_vec().map_err(|error| error.kind());
         assert!(matches!(asked(5), Err(ErrorKind::StepFailed)));
     }
+}
+
+/// And of an index over two kinds, of which only one goes where the steps lead.
+#[test]
+fn impact_says_what_the_deploy_of_one_of_two_kinds_does() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    let others = store.collection_with::<Value>("things", "other", &Evolution::new()).unwrap();
+    things.create_index(&Index::on("n").named("i").of_kinds(["thing", "other"])).unwrap();
+    things.insert_with_id(1, &json!({"n": 1})).unwrap();
+    others.insert_with_id(2, &json!({"n": 2})).unwrap();
+    let more = Evolution::new().step("more", [Op::add("more", 1)]);
+    assert_eq!(store.impact("thing", &more).unwrap()[0].impact, Impact::Untouched);
+    let left = Impact::LeftBehind { step: "n is called number".into() };
+    assert_eq!(store.impact("thing", &renamed()).unwrap()[0].impact, left);
+    store.close().unwrap();
+    let (store, things) = medium.things(&renamed());
+    let warned = store.warnings().iter().any(|warning| matches!(warning, Warning::IndexLeftBehind { .. }));
+    assert!(warned, "{:?}", store.warnings());
+    assert_eq!(index(&things, "i").map(|info| (info.generation, info.current)), Some((1, false)));
+    check(&store);
 }
