@@ -13,6 +13,7 @@ use crate::index::entries_of::{Entered, Stored, entries_of};
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
 use crate::index::indexes::{Context, Indexes, spans, status};
+use crate::index::rules::{Rule, Rules};
 use crate::index::state::{IndexState, Status};
 use crate::index::upkeep::{put_flags, put_part, says_not_indexable, unreadable_value};
 use crate::model::id::DocumentId;
@@ -105,7 +106,7 @@ fn fail(
     }
     let mut commit = Commit::default();
     status.put(&mut commit, generation.number)?;
-    match seen.finish(context, commit) {
+    match seen.finish(context, commit, &generation.live.rules) {
         Ok(()) => {}
         Err(StorageError::Conflict | StorageError::CheckFailed { .. }) => return Ok(Stepped::Conflict),
         Err(error) => return Err(error.into()),
@@ -155,7 +156,7 @@ fn try_step(context: Context<'_>, generation: &Arc<Generation>, batch: usize) ->
     }
     let Step { seen, status, mut commit, taken: Taken { documents: taken, last, .. }, .. } = step;
     status.put(&mut commit, generation.number)?;
-    match seen.finish(context, commit) {
+    match seen.finish(context, commit, &generation.live.rules) {
         Ok(()) => {}
         Err(StorageError::Conflict | StorageError::CheckFailed { .. }) => {
             return Ok(Tried::Conflict { documents: taken });
@@ -218,11 +219,12 @@ impl Seen {
     }
 
     /// Makes the commit, unless something that it rests on has changed.
-    fn finish(self, context: Context<'_>, commit: Commit) -> Result<(), StorageError> {
+    fn finish(self, context: Context<'_>, commit: Commit, rules: &Rules) -> Result<(), StorageError> {
         // The snapshot lives until then.
         let Self { held: _held, sequence, keys } = self;
         let reads = Reads { sequence, keys, ..Reads::default() };
-        let commit = Commit { class: Class::Neutral, reads: Some(reads), ..commit };
+        let reads = (!rules.is_broken(Rule::Validation)).then_some(reads);
+        let commit = Commit { class: Class::Neutral, reads, ..commit };
         context.engine.commit(commit, Durability::Buffered)?;
         Ok(())
     }

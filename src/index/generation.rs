@@ -11,6 +11,7 @@ use crate::error::kind::ErrorKind;
 use crate::filter::route::Route;
 use crate::index::definition::{Definition, Index};
 use crate::index::flags::{Flags, SharedFlags};
+use crate::index::rules::Rules;
 use crate::index::state::IndexState;
 use crate::model::name;
 use crate::model::stamp::{Fingerprint, Stamp};
@@ -66,6 +67,7 @@ pub(crate) struct Live {
     readable_since: AtomicU64,
     /// Whether this program wants it to refuse duplicates.
     enforced: AtomicBool,
+    pub(crate) rules: Rules,
 }
 
 impl Live {
@@ -76,6 +78,7 @@ impl Live {
             state: AtomicU8::new(state.number()),
             readable_since: AtomicU64::new(u64::MAX),
             enforced: AtomicBool::new(true),
+            rules: Rules::default(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Live};
+use crate::index::rules::{Rule, Rules};
 use crate::index::state::{IndexState, Status};
 use crate::index::throttle::Throttle;
 use crate::record::kind::Kind;
@@ -74,6 +75,7 @@ pub(crate) struct Indexes {
     changing: Mutex<()>,
     /// What could not be read, and why.
     damaged: Vec<(String, String)>,
+    pub(crate) rules: Rules,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -196,6 +198,7 @@ impl Indexes {
     pub(crate) fn add(&self, engine: &Engine, generation: Generation) -> Result<Arc<Generation>, Error> {
         self.with_sets(|sets| {
             let generation = Arc::new(generation);
+            generation.live.rules.follow(&self.rules);
             let mut commit = Commit::default();
             put_entry(&mut commit, 0, json!({ "generation": generation.number }))?;
             put_entry(&mut commit, generation.number, generation.to_json())?;
@@ -232,9 +235,11 @@ impl Indexes {
             if generation.live.state() == state || generation.live.state() == IndexState::Dropped {
                 return Ok(());
             }
-            let mut commit = Commit::default();
-            Status::new(state, engine.published()).put(&mut commit, generation.number)?;
-            engine.apply(commit)?;
+            if state != IndexState::Unmaintained || !generation.live.rules.is_broken(Rule::Record) {
+                let mut commit = Commit::default();
+                Status::new(state, engine.published()).put(&mut commit, generation.number)?;
+                engine.apply(commit)?;
+            }
             generation.live.set_state(state);
             Ok(())
         })

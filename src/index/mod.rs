@@ -13,6 +13,7 @@ pub(crate) mod generation;
 pub(crate) mod impact;
 pub(crate) mod indexes;
 pub(crate) mod outlook;
+pub(crate) mod rules;
 pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod throttle;

@@ -16,9 +16,11 @@ use crate::index::extract::Part;
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
 use crate::index::indexes::Kinds;
+use crate::index::rules::Rule;
 use crate::index::source::Source;
 use crate::index::state::IndexState;
 use crate::model::id::DocumentId;
+use crate::record::kind::Shaped;
 use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::Commit;
 
@@ -63,7 +65,7 @@ pub(crate) fn keep_up(
     source: &Source<'_>,
     commit: &mut Commit,
 ) -> Result<Kept, Error> {
-    for generation in generations.iter().filter(|generation| generation.live.state().is_maintained()) {
+    for generation in generations.iter().filter(|generation| is_entered(generation)) {
         let kept = Upkeep { kinds, generation, write, source, commit }.run();
         let kept = kept.map_err(|error| match error.kind() {
             ErrorKind::UniqueViolation | ErrorKind::NotIndexable | ErrorKind::IndexBuilding => {
@@ -78,6 +80,13 @@ pub(crate) fn keep_up(
     Ok(Kept::Up)
 }
 
+/// Whether writes enter documents.
+fn is_entered(generation: &Generation) -> bool {
+    let state = generation.live.state();
+    state.is_maintained()
+        && (state != IndexState::Building || !generation.live.rules.is_broken(Rule::Writers))
+}
+
 struct Upkeep<'u, 'c> {
     kinds: &'u dyn Kinds,
     generation: &'u Arc<Generation>,
@@ -86,7 +95,7 @@ struct Upkeep<'u, 'c> {
     commit: &'c mut Commit,
 }
 
-impl Upkeep<'_, '_> {
+impl<'u> Upkeep<'u, '_> {
     fn run(mut self) -> Result<Kept, Error> {
         let number = self.generation.number;
         let Write { id, before, after } = self.write;
@@ -94,7 +103,12 @@ impl Upkeep<'_, '_> {
             stored
                 .map_or(Ok(Entered::default()), |stored| entries_of(self.kinds, self.generation, id, stored))
         };
-        let (old, new) = (of(before)?, of(after)?);
+        let rules = &self.generation.live.rules;
+        let as_stored = |stored: Stored<'u>| match rules.is_broken(Rule::OldStamp) {
+            true => Stored { shaped: Shaped { stamp: stored.kind.current(), ..stored.shaped }, ..stored },
+            false => stored,
+        };
+        let (old, new) = (of(before.map(as_stored))?, of(after)?);
         let is_relied_on =
             |stored: Option<Stored<'_>>| stored.is_none_or(|stored| self.shape_relied_on(stored).is_some());
         let relied_on = is_relied_on(after);
@@ -135,8 +149,10 @@ impl Upkeep<'_, '_> {
         }
         // Parts with reservations of their own may share an entry, where it is cut.
         let stay: BTreeSet<&[u8]> = come.iter().map(|part| &*part.values).collect();
-        for Part { values, .. } in gone.iter().filter(|part| old.by_function || !stay.contains(&*part.values))
-        {
+        let removed = |part: &&Part| {
+            (old.by_function || !stay.contains(&*part.values)) && !rules.is_broken(Rule::OldEntries)
+        };
+        for Part { values, .. } in gone.iter().filter(removed) {
             self.commit.remove(index::entry(number, values, id)?);
             if old.by_function {
                 self.commit.remove(index::reverse(number, id, values)?);

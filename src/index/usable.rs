@@ -14,6 +14,7 @@ use crate::index::flags::Flags;
 use crate::index::generation::Generation;
 use crate::index::indexes::{Indexes, Kinds, status};
 use crate::index::outlook::stored;
+use crate::index::rules::Rule;
 use crate::index::state::IndexState;
 use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
@@ -286,8 +287,10 @@ impl Entries {
         let rest = KeyRange { start, end: Some(end) };
         let walk = Walk::new(held, rest.clone(), direction)?;
         let frontier = match &usable.progress {
-            Progress::Readable => None,
-            Progress::Building { frontier } => Some(frontier.clone()),
+            Progress::Building { frontier } if !usable.generation.live.rules.is_broken(Rule::Frontier) => {
+                Some(frontier.clone())
+            }
+            _ => None,
         };
         let page = Vec::new().into_iter();
         let entries = wanted.unwrap_or(FIRST_PAGE).clamp(1, LARGEST_PAGE);

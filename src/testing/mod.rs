@@ -1,5 +1,5 @@
 //! For the tests of programs that use or extend this crate: what a [backend](crate::backend::Backend) must do, checked with
-//! one call, a backend that fails when it is told to, and weaker isolation for tests of isolation to catch.
+//! one call, a backend that fails when it is told to, and weaker isolation and worse indexes for tests of these to catch.
 
 pub mod conformance;
 pub mod damage;
@@ -13,3 +13,4 @@ mod numbers;
 mod obligations;
 mod scratch;
 mod subject;
+pub mod upkeep;
