@@ -1,53 +1,12 @@
-//! Backends that do not do what they should: one that fails when it is told to, and one that loses some of the entries of indexes that it is given, which is what upkeep
-//! with a rule broken would leave behind.
+//! A backend that fails when it is told to, and that lets somebody else in while it reads documents.
 
+use std::fmt;
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use pivotdb::backend::{
-    Backend, BackendError, Batch, Bytes, Direction, KeyRange, MemoryBackend, Page, PageLimit,
-};
+use pivotdb::backend::{Backend, BackendError, Batch, Bytes, Direction, KeyRange, Page, PageLimit};
 
-#[derive(Debug)]
-pub(crate) struct Forgetful(MemoryBackend);
-
-impl Default for Forgetful {
-    fn default() -> Self {
-        Self(MemoryBackend::new())
-    }
-}
-
-impl Backend for Forgetful {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
-        self.0.get(key)
-    }
-
-    fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError> {
-        self.0.page(range, direction, limit)
-    }
-
-    fn apply(&self, batch: &Batch) -> Result<(), BackendError> {
-        let mut kept = Batch::default();
-        for (key, value) in &batch.writes {
-            let is_new_entry = key.starts_with(&[0x01, 0x20]) && value.is_some();
-            let digest: u32 = key.iter().map(|byte| u32::from(*byte)).sum();
-            if !is_new_entry || !digest.is_multiple_of(4) {
-                kept.writes.insert(key.clone(), value.clone());
-            }
-        }
-        self.0.apply(&kept)
-    }
-
-    fn flush(&self) -> Result<(), BackendError> {
-        self.0.flush()
-    }
-
-    fn sync(&self) -> Result<(), BackendError> {
-        self.0.sync()
-    }
-}
-
-/// How the next batch fails.
+/// How a batch fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Nothing of it is written.
@@ -56,25 +15,65 @@ pub(crate) enum Fault {
     Made,
 }
 
-/// Fails when it is told to.
+/// Tells a [`Failing`] what to do; there may be several one after the other, on the same files.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<Orders>>);
+
+#[derive(Default)]
+struct Orders {
+    /// After so many batches.
+    fault: Option<(u8, Fault)>,
+    meanwhile: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl fmt::Debug for Orders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Orders").field("fault", &self.fault).finish_non_exhaustive()
+    }
+}
+
+impl Told {
+    /// The batch after `passed` others fails.
+    pub(crate) fn fail(&self, passed: u8, fault: Fault) {
+        self.0.lock().unwrap().fault = Some((passed, fault));
+    }
+
+    /// The next time that documents are read, `work` is done before.
+    pub(crate) fn meanwhile(&self, work: impl FnOnce() + Send + 'static) {
+        self.0.lock().unwrap().meanwhile = Some(Box::new(work));
+    }
+
+    /// Nothing more is to be done; whether the fault is still to come.
+    pub(crate) fn never_mind(&self) -> bool {
+        // What is dropped may hold the store.
+        let Orders { fault, meanwhile } = std::mem::take(&mut *self.0.lock().unwrap());
+        drop(meanwhile);
+        fault.is_some()
+    }
+
+    fn next_fault(&self) -> Option<Fault> {
+        let fault = &mut self.0.lock().unwrap().fault;
+        match fault {
+            Some((0, _)) => fault.take().map(|(_, fault)| fault),
+            Some((passed, _)) => {
+                *passed -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+/// Does what it is told.
 #[derive(Debug)]
 pub(crate) struct Failing {
-    inner: Box<dyn Backend>,
-    armed: Mutex<Option<Fault>>,
+    inner: Arc<dyn Backend>,
+    told: Told,
 }
 
 impl Failing {
-    pub(crate) fn new(inner: impl Backend + 'static) -> Self {
-        Self { inner: Box::new(inner), armed: Mutex::default() }
-    }
-
-    pub(crate) fn arm(&self, fault: Fault) {
-        *self.armed.lock().unwrap() = Some(fault);
-    }
-
-    /// Whether it has failed since it was armed.
-    pub(crate) fn disarm(&self) -> bool {
-        self.armed.lock().unwrap().take().is_none()
+    pub(crate) fn new(inner: Arc<dyn Backend>, told: &Told) -> Self {
+        Self { inner, told: told.clone() }
     }
 }
 
@@ -83,12 +82,20 @@ impl Backend for Failing {
         self.inner.get(key)
     }
 
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>, BackendError> {
+        self.inner.get_many(keys)
+    }
+
     fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError> {
+        if range.start.starts_with(&[0x01, 0x10]) {
+            let work = self.told.0.lock().unwrap().meanwhile.take();
+            work.into_iter().for_each(|work| work());
+        }
         self.inner.page(range, direction, limit)
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), BackendError> {
-        let fault = self.armed.lock().unwrap().take();
+        let fault = self.told.next_fault();
         if fault != Some(Fault::Lost) {
             self.inner.apply(batch)?;
         }
@@ -104,5 +111,17 @@ impl Backend for Failing {
 
     fn sync(&self) -> Result<(), BackendError> {
         self.inner.sync()
+    }
+
+    fn flush_syncs(&self) -> bool {
+        self.inner.flush_syncs()
+    }
+
+    fn size_on_disk(&self) -> Option<u64> {
+        self.inner.size_on_disk()
+    }
+
+    fn inspect(&self) -> Result<Vec<String>, BackendError> {
+        self.inner.inspect()
     }
 }

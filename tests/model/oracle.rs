@@ -4,11 +4,13 @@ use std::cmp::Ordering;
 
 use serde_json::{Value, json};
 
-/// A filter: on one member, or on two.
+/// A query: of documents of which everything in one of several groups is so, in an order, and a part of those.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    pub(crate) tests: Vec<(&'static str, Test)>,
-    pub(crate) sort: Option<(&'static str, bool)>,
+    pub(crate) any_of: Vec<Vec<(&'static str, Test)>>,
+    /// By which members; whether they descend.
+    pub(crate) sort: Vec<(&'static str, bool)>,
+    pub(crate) skip: usize,
     pub(crate) limit: Option<usize>,
 }
 
@@ -22,58 +24,66 @@ pub(crate) enum Test {
 
 impl Question {
     pub(crate) fn to_json(&self) -> Value {
-        let mut all = Vec::new();
-        for (member, test) in &self.tests {
-            all.push(match test {
+        let group = |tests: &Vec<(&'static str, Test)>| {
+            let all = tests.iter().map(|(member, test)| match test {
                 Test::Equals(value) => json!({*member: value}),
                 Test::From(value) => json!({*member: {"$gte": value}}),
                 Test::Below(value) => json!({*member: {"$lt": value}}),
                 Test::OneOf(values) => json!({*member: {"$in": values}}),
             });
-        }
-        match all.len() {
-            1 => all.remove(0),
-            _ => json!({ "$and": all }),
-        }
+            one_or(all.collect(), "$and")
+        };
+        one_or(self.any_of.iter().map(group).collect(), "$or")
     }
 
-    /// The ids of those that are meant, in order.
-    pub(crate) fn answer(&self, documents: &[(u64, Value)]) -> Vec<u64> {
+    /// The ids of those that are meant, in order; of all, and not only of a part.
+    pub(crate) fn all(&self, documents: &[(u64, Value)]) -> Vec<u64> {
         let mut meant: Vec<_> = documents.iter().filter(|(_, document)| self.means(document)).collect();
         meant.sort_by(|(one_id, one), (other_id, other)| {
-            let order = self.sort.map_or(Ordering::Equal, |(member, descending)| {
-                let (one, other) = (sort_key(one, member, descending), sort_key(other, member, descending));
+            let orders = self.sort.iter().map(|(member, descending)| {
+                let (one, other) = (sort_key(one, member, *descending), sort_key(other, member, *descending));
                 let order = compare(one.as_ref(), other.as_ref());
-                if descending { order.reverse() } else { order }
+                if *descending { order.reverse() } else { order }
             });
-            order.then(one_id.cmp(other_id))
+            orders.fold(Ordering::Equal, Ordering::then).then(one_id.cmp(other_id))
         });
-        let meant = meant.into_iter().map(|(id, _)| *id);
-        meant.take(self.limit.unwrap_or(usize::MAX)).collect()
+        meant.into_iter().map(|(id, _)| *id).collect()
+    }
+
+    /// The part of them that is asked for.
+    pub(crate) fn part(&self, all: &[u64]) -> Vec<u64> {
+        all.iter().copied().skip(self.skip).take(self.limit.unwrap_or(usize::MAX)).collect()
     }
 
     /// Whether it means the document.
     fn means(&self, document: &Value) -> bool {
-        self.tests.iter().all(|(member, test)| {
-            let found = document.get(member);
-            let values: Vec<Option<&Value>> = match found {
-                Some(Value::Array(elements)) => elements.iter().map(Some).collect(),
-                other => vec![other],
-            };
-            let any = |is: &dyn Fn(&Value) -> bool| values.iter().flatten().any(|value| is(value));
-            match test {
-                Test::Equals(Value::Null) => values.iter().any(|value| value.is_none_or(Value::is_null)),
-                Test::Equals(wanted) => any(&|value| value == wanted),
-                Test::From(least) => {
-                    any(&|value| same_type(value, least) && compare(Some(value), Some(least)).is_ge())
-                }
-                Test::Below(bound) => {
-                    any(&|value| same_type(value, bound) && compare(Some(value), Some(bound)).is_lt())
-                }
-                Test::OneOf(wanted) => any(&|value| wanted.contains(value)),
-            }
-        })
+        self.any_of.iter().any(|tests| tests.iter().all(|(member, test)| test.is_met(document.get(member))))
     }
+}
+
+impl Test {
+    fn is_met(&self, found: Option<&Value>) -> bool {
+        let values: Vec<Option<&Value>> = match found {
+            Some(Value::Array(elements)) => elements.iter().map(Some).collect(),
+            other => vec![other],
+        };
+        let any = |is: &dyn Fn(&Value) -> bool| values.iter().flatten().any(|value| is(value));
+        match self {
+            Self::Equals(Value::Null) => values.iter().any(|value| value.is_none_or(Value::is_null)),
+            Self::Equals(wanted) => any(&|value| value == wanted),
+            Self::From(least) => {
+                any(&|value| same_type(value, least) && compare(Some(value), Some(least)).is_ge())
+            }
+            Self::Below(bound) => {
+                any(&|value| same_type(value, bound) && compare(Some(value), Some(bound)).is_lt())
+            }
+            Self::OneOf(wanted) => any(&|value| wanted.contains(value)),
+        }
+    }
+}
+
+fn one_or(mut of: Vec<Value>, operator: &str) -> Value {
+    if of.len() == 1 { of.remove(0) } else { json!({ operator: of }) }
 }
 
 fn same_type(one: &Value, other: &Value) -> bool {

@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 
 /// The newest schema version there is a program for.
 pub(crate) const NEWEST: u32 = 4;
+/// How many indexes there are,
+pub(crate) const INDEXES: usize = 7;
+/// and definitions of each.
+pub(crate) const DEFINITIONS: usize = 4;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -18,15 +22,18 @@ pub(crate) enum Step {
     Transaction(Vec<Step>, bool),
     /// A program of this schema version takes over; after a crash, or not.
     Program(u32, bool),
-    CreateIndex(usize),
+    /// That of a number, by one of its definitions.
+    CreateIndex(usize, usize),
     DropIndex(usize),
     RebuildIndex(usize),
     /// Of builds, and of removals.
     Work(u8),
+    /// A step of a build, and writes between what it reads and its commit.
+    Meanwhile(Vec<Step>),
     /// A failed write: what it would have done is not done.
     Refused(u64),
-    /// A write during which the backend fails; then a crash. Whether the backend had written it.
-    Fault(Box<Step>, bool),
+    /// Something during which the backend fails at a batch after so many; then a crash. Whether the backend had written the batch.
+    Fault(Box<Step>, u8, bool),
 }
 
 /// A document, whatever the schema version: `a` is called `b` from 2 on, `n` is a text from 3 on, and `c` is 1000 more from 4 on.
@@ -117,12 +124,35 @@ fn step() -> impl Strategy<Value = Step> {
         1 => vec((id(), fields()), 1..6).prop_map(Step::Import),
         2 => (vec(write(), 1..5), any::<bool>()).prop_map(|(steps, commit)| Step::Transaction(steps, commit)),
         3 => (1..=NEWEST, any::<bool>()).prop_map(|(version, crash)| Step::Program(version, crash)),
-        5 => (0..7_usize).prop_map(Step::CreateIndex),
-        1 => (0..7_usize).prop_map(Step::DropIndex),
-        1 => (0..7_usize).prop_map(Step::RebuildIndex),
+        5 => create_index(),
+        1 => index().prop_map(Step::DropIndex),
+        1 => index().prop_map(Step::RebuildIndex),
         5 => (1..6_u8).prop_map(Step::Work),
+        1 => vec(write(), 1..3).prop_map(Step::Meanwhile),
         1 => id().prop_map(Step::Refused),
-        1 => (write(), any::<bool>()).prop_map(|(step, made)| Step::Fault(Box::new(step), made)),
+        1 => (faulty(), prop_oneof![3 => Just(0_u8), 1 => Just(1)], any::<bool>())
+            .prop_map(|(step, passed, made)| Step::Fault(Box::new(step), passed, made)),
+    ]
+}
+
+fn index() -> std::ops::Range<usize> {
+    0..INDEXES
+}
+
+fn create_index() -> impl Strategy<Value = Step> {
+    let definition = prop_oneof![3 => Just(0), 2 => 1..DEFINITIONS];
+    (index(), definition).prop_map(|(number, definition)| Step::CreateIndex(number, definition))
+}
+
+/// What a fault can come in the middle of.
+fn faulty() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => write(),
+        2 => vec(write(), 1..4).prop_map(|steps| Step::Transaction(steps, true)),
+        2 => Just(Step::Work(1)),
+        1 => create_index(),
+        1 => index().prop_map(Step::DropIndex),
+        1 => index().prop_map(Step::RebuildIndex),
     ]
 }
 
@@ -131,11 +161,22 @@ fn id() -> std::ops::Range<u64> {
     0..24
 }
 
-/// Sequences that begin with some documents.
+/// A program takes over, makes indexes and works on them.
+fn program_with_indexes(version: impl Strategy<Value = u32> + 'static) -> BoxedStrategy<Vec<Step>> {
+    let program = version.prop_map(|version| Step::Program(version, false));
+    let begun = (program, vec(create_index(), 0..4), (1..12_u8).prop_map(Step::Work));
+    begun.prop_map(|(program, indexes, work)| [vec![program], indexes, vec![work]].concat()).boxed()
+}
+
+/// Sequences that begin with some documents and, most of them, with a newer program, which some of them take back.
 pub(crate) fn sequences() -> impl Strategy<Value = Vec<Step>> {
-    let begin = vec((id(), fields()), 6..20).prop_map(Step::Import);
-    (begin, vec(step(), 4..24)).prop_map(|(first, mut steps)| {
-        steps.insert(0, first);
-        steps
-    })
+    let documents = vec((id(), fields()), 6..20).prop_map(Step::Import);
+    let taken_back = (program_with_indexes(2..NEWEST), program_with_indexes(1..3_u32));
+    let begin = prop_oneof![
+        2 => Just(Vec::new()),
+        3 => program_with_indexes(1..=NEWEST),
+        3 => taken_back.prop_map(|(newer, older)| [newer, older].concat()),
+    ];
+    (documents, begin, vec(step(), 4..20))
+        .prop_map(|(documents, begin, steps)| [vec![documents], begin, steps].concat())
 }

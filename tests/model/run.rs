@@ -1,17 +1,22 @@
 //! Doing what a sequence says, and asking after every step.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
 
+use pivotdb::testing::upkeep::break_rule;
 use pivotdb::{
-    Collection, ErrorKind, Evolution, Function, Import, Index, IndexState, Op, Snapshot, Store, To,
-    Unreadable, Verify,
+    Collection, Damage, ErrorKind, Evolution, Function, Import, Index, IndexInfo, Op, Snapshot, Store, To,
+    Verify,
 };
 use serde_json::{Value, json};
 
 use crate::Medium;
+use crate::effects::{Claim, Documents, Known, Written, attempt, effect, write};
 use crate::flawed::Fault;
-use crate::oracle::{Question, Test};
-use crate::plan::{Change, Fields, NEWEST, Step};
+use crate::oracle::Question;
+use crate::plan::{Fields, Step};
+use crate::questions::{Asked, ask_without_indexes, question};
 
 /// What has been put to the test.
 #[derive(Debug, Default)]
@@ -21,46 +26,111 @@ pub(crate) struct Tally {
     pub(crate) by_index: u64,
     pub(crate) mid_build: u64,
     pub(crate) after_rollback: u64,
+    /// Questions that were asked without indexes, too,
+    pub(crate) scans: u64,
+    /// and page after page.
+    pub(crate) walks: u64,
+    /// Faults that struck a write or a transaction,
     pub(crate) faults: u64,
+    /// and those that struck a build, a removal or a declaration.
+    pub(crate) other_faults: u64,
+    /// Steps of builds in the midst of which there were writes.
+    pub(crate) met: u64,
+    /// Indexes that were declared anew under the name that another one has.
+    pub(crate) changed: u64,
 }
 
-/// A document of the model, and the schema version it is stored at.
-#[derive(Debug, Clone)]
-struct Known {
-    fields: Fields,
-    stored: u32,
-    /// An import leaves the member in the body that its id came from.
-    has_id: bool,
+/// What is wrong.
+#[derive(Debug)]
+pub(crate) enum Wrong {
+    /// An answer.
+    Answer(String),
+    /// What verification says.
+    Damage(Vec<Damage>, String),
+    Other(String),
 }
 
-type Documents = BTreeMap<u64, Known>;
+impl From<String> for Wrong {
+    fn from(text: String) -> Self {
+        Self::Other(text)
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(text: &str) -> Self {
+        Self::Other(text.to_owned())
+    }
+}
+
+impl From<pivotdb::Error> for Wrong {
+    fn from(error: pivotdb::Error) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Answer(text) | Self::Damage(_, text) | Self::Other(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl Wrong {
+    fn within(self, place: &str) -> Self {
+        match self {
+            Self::Answer(text) => Self::Answer(format!("{place}: {text}")),
+            Self::Damage(damage, text) => Self::Damage(damage, format!("{place}: {text}")),
+            Self::Other(text) => Self::Other(format!("{place}: {text}")),
+        }
+    }
+}
+
+pub(crate) type Outcome<T = ()> = Result<T, Wrong>;
+
+/// What is looked at after each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looking {
+    Everything,
+    /// Answers, and nothing else.
+    AtAnswers,
+    /// What verification says, and nothing else.
+    AtEntries,
+}
 
 struct Running<'r> {
     medium: &'r Medium,
+    looking: Looking,
     tally: &'r mut Tally,
     store: Store,
     things: Collection<Value>,
     version: u32,
+    newest: u32,
     documents: Documents,
-    rolled_back: bool,
     /// Of this program, with what there was.
     snapshot: Option<(Snapshot, Documents)>,
     questions: u64,
 }
 
-type Outcome = Result<(), String>;
-
-pub(crate) fn run(medium: &Medium, steps: &[Step], tally: &mut Tally) -> Outcome {
+pub(crate) fn run(medium: &Medium, steps: &[Step], looking: Looking, tally: &mut Tally) -> Outcome {
     let (store, things) = open(medium, 1);
-    let documents = Documents::new();
-    let (snapshot, rolled_back) = (None, false);
-    let mut running =
-        Running { medium, tally, store, things, version: 1, documents, rolled_back, snapshot, questions: 1 };
+    let (documents, version, newest) = (Documents::new(), 1, 1);
+    let mut running = Running {
+        medium,
+        looking,
+        tally,
+        store,
+        things,
+        version,
+        newest,
+        documents,
+        snapshot: None,
+        questions: 1,
+    };
     for (position, step) in steps.iter().enumerate() {
-        running.step(step).map_err(|error| format!("step {position} {step:?}: {error}"))?;
-        running.check().map_err(|error| format!("after step {position} {step:?}: {error}"))?;
+        running.step(step).map_err(|wrong| wrong.within(&format!("step {position} {step:?}")))?;
+        running.check().map_err(|wrong| wrong.within(&format!("after step {position} {step:?}")))?;
     }
-    running.store.close().map_err(|error| error.to_string())
+    Ok(running.store.close()?)
 }
 
 fn steps(version: u32) -> Evolution {
@@ -83,128 +153,241 @@ fn steps(version: u32) -> Evolution {
 
 fn open(medium: &Medium, version: u32) -> (Store, Collection<Value>) {
     let builder = Store::builder().background(false).index_at_once(0).build_batch(2);
-    let builder = builder.durability(pivotdb::Durability::Buffered);
-    let store = match medium {
-        Medium::Backend(backend) => builder.open_backend(backend.clone()).unwrap(),
-        Medium::Site(site) | Medium::Misled(site) => site.open(&builder),
-    };
+    let store = medium.open(builder.durability(pivotdb::Durability::Buffered));
+    if let Some(rule) = medium.broken {
+        break_rule(&store, rule);
+    }
     let things = store.collection_with("things", "thing", &steps(version)).unwrap();
     (store, things)
 }
 
-/// The index of a number, for programs of a schema version.
-fn index(number: usize, version: u32) -> Index {
-    let b = if version >= 2 { "b" } else { "a" };
-    let index = match number {
-        0 => Index::on(b),
-        1 => Index::on("n"),
-        2 => Index::on("c"),
-        3 => Index::on("tags"),
-        4 => Index::on("n").and_descending(b),
-        5 => Index::unique("c").sparse(),
-        _ => Index::on("c").and("tags").only(json!({"tags": {"$gte": 2}})),
-    };
-    index.named(&format!("i{number}"))
+fn name(number: usize) -> String {
+    format!("i{number}")
 }
 
-impl Known {
-    /// Whether a program can read it: those before 4 lack the function.
-    fn is_seen(&self, version: u32) -> bool {
-        self.stored < NEWEST || version >= NEWEST
-    }
+/// The index of a number, by one of its definitions, for programs of a schema version.
+fn index(number: usize, definition: usize, version: u32) -> Index {
+    let b = if version >= 2 { "b" } else { "a" };
+    let some_tags = |least: u8| json!({"tags": {"$gte": least}});
+    let index = match (number, definition) {
+        (0, 0) => Index::on(b),
+        (0, 1) => Index::descending(b),
+        (0, 2) => Index::on(b).sparse(),
+        (0, _) => Index::on("c"),
+        (1, 0) => Index::on("n"),
+        (1, 1) => Index::on(b),
+        (1, 2) => Index::on("n").only(some_tags(1)),
+        (1, _) => Index::descending("n"),
+        (2, 0) => Index::on("c"),
+        (2, 1) => Index::on("c").sparse(),
+        (2, 2) => Index::on("c").and("n"),
+        (2, _) => Index::on("tags"),
+        (3, 0) => Index::on("tags"),
+        (3, 1) => Index::descending("tags").sparse(),
+        (3, 2) => Index::on("tags").and(b),
+        (3, _) => Index::on("n"),
+        (4, 0) => Index::on("n").and_descending(b),
+        (4, 1) => Index::on("n").and(b),
+        (4, 2) => Index::on(b).and("n"),
+        (4, _) => Index::on("n").and_descending(b).sparse(),
+        (5, 0) => Index::unique("c").sparse(),
+        (5, 1) => Index::on("c").sparse(),
+        (5, 2) => Index::unique("c").sparse().only(some_tags(3)),
+        (5, _) => Index::unique("c"),
+        (_, 0) => Index::on("c").and("tags").only(some_tags(2)),
+        (_, 1) => Index::on("c").and("tags").only(some_tags(4)),
+        (_, 2) => Index::on("c").and("tags"),
+        _ => Index::on(b).only(json!({"tags": 2})),
+    };
+    index.named(&name(number))
+}
+
+/// What of an index tells it from others of its name.
+fn told_apart(info: &IndexInfo) -> String {
+    let IndexInfo { paths, descending, unique, sparse, only, .. } = info;
+    format!("{paths:?} {descending:?} {unique} {sparse} {only:?}")
 }
 
 impl Running<'_> {
     fn step(&mut self, step: &Step) -> Outcome {
         match step {
-            Step::Program(version, crash) => self.program(*version, *crash),
-            Step::CreateIndex(number) => told(self.things.create_index(&index(*number, self.version))),
-            Step::DropIndex(number) => told(self.things.drop_index(&format!("i{number}"))),
-            Step::RebuildIndex(number) => match self.things.rebuild_index(&format!("i{number}")) {
-                Err(error) if error.kind() == ErrorKind::InvalidIndex => Ok(()),
-                other => told(other),
+            Step::Program(version, crash) => self.program(*version, *crash)?,
+            Step::CreateIndex(number, definition) => {
+                let of_name = |indexes: Vec<IndexInfo>| {
+                    let of_name = indexes.into_iter().filter(|index| index.name == name(*number));
+                    of_name.map(|info| told_apart(&info)).collect::<Vec<_>>()
+                };
+                let before = of_name(self.things.indexes()?);
+                self.things.create_index(&index(*number, *definition, self.version))?;
+                let after = of_name(self.things.indexes()?);
+                let changed = !before.is_empty() && after.iter().any(|index| !before.contains(index));
+                self.tally.changed += u64::from(changed);
+            }
+            Step::DropIndex(number) => drop(self.things.drop_index(&name(*number))?),
+            Step::RebuildIndex(number) => match self.things.rebuild_index(&name(*number)) {
+                Err(error) if error.kind() == ErrorKind::InvalidIndex => {}
+                other => other?,
             },
-            Step::Work(times) => (0..*times).try_for_each(|_| told(self.store.step())),
+            Step::Work(times) => {
+                for _ in 0..*times {
+                    self.store.step()?;
+                }
+            }
+            Step::Meanwhile(steps) => self.meanwhile(steps)?,
             Step::Refused(id) => {
                 let refused = self.things.try_update(*id, |_| Err(pivotdb::Error::abort("no")));
-                if refused.is_ok() { Err("what gave up was written".to_owned()) } else { Ok(()) }
-            }
-            Step::Import(lines) => self.import(lines),
-            Step::Transaction(steps, commit) => self.transaction(steps, *commit),
-            Step::Fault(step, made) => self.fault(step, if *made { Fault::Made } else { Fault::Lost }),
-            step => {
-                let enforced = self.is_enforced()?;
-                write(&self.things, &mut self.documents, self.version, enforced, step)?;
-                if matches!(self.medium, Medium::Misled(_)) {
-                    self.mislead(step);
+                if refused.is_ok() {
+                    return Err("what gave up was written".into());
                 }
-                Ok(())
+            }
+            Step::Import(lines) => self.import(lines)?,
+            Step::Transaction(steps, commit) => self.transaction(steps, *commit)?,
+            Step::Fault(step, passed, made) => {
+                self.fault(step, *passed, if *made { Fault::Made } else { Fault::Lost })?;
+            }
+            step => {
+                let claims = self.claims()?;
+                write(&self.things, &mut self.documents, self.version, &claims, step)?;
             }
         }
+        Ok(())
     }
 
-    /// The model takes a write for one that the store has not made.
-    fn mislead(&mut self, step: &Step) {
-        let id = meant(&self.documents, step).map_or(0, |(id, _)| id);
-        if let Some(known) = self.documents.get_mut(&id) {
-            known.fields.n = known.fields.n.map_or(Some(0), |n| Some(n + 1));
-        }
+    fn claims(&self) -> Outcome<Vec<Claim>> {
+        Ok(Claim::all(&self.things.indexes()?))
     }
 
     fn program(&mut self, version: u32, crash: bool) -> Outcome {
         self.snapshot = None;
         if !crash {
-            told(self.store.close())?;
+            self.store.close()?;
         }
         // The handles go before the store can be opened again.
-        let parked = Store::memory().map_err(|error| error.to_string())?;
-        self.things = parked.documents("parked").map_err(|error| error.to_string())?;
+        let parked = Store::memory()?;
+        self.things = parked.documents("parked")?;
         self.store = parked;
         (self.store, self.things) = open(self.medium, version);
-        self.rolled_back |= version < self.version;
         self.version = version;
+        self.newest = self.newest.max(version);
         Ok(())
     }
 
-    /// The store goes on as it was, for those who read, until it is opened again: then the write is there or it is not.
-    fn fault(&mut self, step: &Step, fault: Fault) -> Outcome {
-        let Medium::Backend(backend) = self.medium else { return self.program(self.version, true) };
-        backend.arm(fault);
-        let outcome = attempt(&self.things, self.version, step);
-        if !backend.disarm() {
-            // It was refused, or there was nothing to write.
-            return Ok(());
+    /// Writes come between what a step of a build reads and its commit.
+    fn meanwhile(&mut self, steps: &[Step]) -> Outcome {
+        let (things, version, claims) = (self.things.clone(), self.version, self.claims()?);
+        let (mut documents, steps) = (self.documents.clone(), steps.to_vec());
+        let written = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&written);
+        self.medium.told.meanwhile(move || {
+            let all = steps
+                .iter()
+                .try_for_each(|step| write(&things, &mut documents, version, &claims, step).map(drop));
+            *told.lock().unwrap() = Some(all.map(|()| documents));
+        });
+        let stepped = self.store.step();
+        self.medium.told.never_mind();
+        stepped?;
+        if let Some(written) = written.lock().unwrap().take() {
+            self.documents = written?;
+            self.tally.met += 1;
         }
-        self.tally.faults += 1;
-        let kind = outcome.err().map(|error| error.kind());
+        Ok(())
+    }
+
+    /// The store goes on as it was, for those who read, until it is opened again: then what was to be done is, or it is not.
+    fn fault(&mut self, step: &Step, passed: u8, fault: Fault) -> Outcome {
+        let maintained = self.maintained()?;
+        let mut after = self.documents.clone();
+        self.medium.told.fail(passed, fault);
+        let outcome = self.bare(step, &mut after);
+        let kind = outcome.as_ref().err().map(pivotdb::Error::kind);
+        if self.medium.told.never_mind() {
+            // It was refused, or there was not so much to write.
+            let usual = [
+                ErrorKind::AlreadyExists,
+                ErrorKind::Conflict,
+                ErrorKind::HistoryDiverged,
+                ErrorKind::InvalidIndex,
+                ErrorKind::NotFound,
+                ErrorKind::UniqueViolation,
+            ];
+            return match kind {
+                None => {
+                    self.documents = after;
+                    Ok(())
+                }
+                Some(kind) if usual.contains(&kind) => Ok(()),
+                Some(_) => Err(format!("without a fault: {outcome:?}").into()),
+            };
+        }
         if kind != Some(ErrorKind::CommitOutcomeUnknown) {
-            return Err(format!("a fault was told as {kind:?}"));
+            return Err(format!("a fault was told as {outcome:?}").into());
         }
-        let next = self.things.insert_with_id(99, &json!({})).err().map(|error| error.kind());
+        let next = self.things.insert_with_id(99, &json!({"c": -1})).err().map(|error| error.kind());
         if next != Some(ErrorKind::Poisoned) {
-            return Err(format!("after a fault a write was told {next:?}"));
+            return Err(format!("after a fault a write was told {next:?}").into());
         }
-        self.eager()?;
-        let (question, things, documents) = (self.question(), self.things.clone(), self.documents.clone());
-        self.ask(&things, &documents, &question)?;
+        self.look()?;
         self.program(self.version, true)?;
-        if fault == Fault::Lost {
+        let writes = matches!(
+            step,
+            Step::Insert(..) | Step::Put(..) | Step::Update(..) | Step::Delete(_) | Step::Transaction(..)
+        );
+        self.tally.faults += u64::from(writes);
+        self.tally.other_faults += u64::from(!writes);
+        if fault == Fault::Lost || !writes {
             return Ok(());
         }
-        // What failed may also have been what comes before the write: that an index is given up.
-        let before = self.documents.clone();
-        effect(&mut self.documents, self.version, step);
+        let before = std::mem::replace(&mut self.documents, after);
         if self.eager().is_err() {
+            // What failed was what comes before the write: that an index is given up.
+            let now = self.maintained()?;
+            if maintained.iter().all(|number| now.contains(number)) {
+                return Err("a batch that was written is gone".into());
+            }
             self.documents = before;
         }
         Ok(())
     }
 
-    fn is_enforced(&self) -> Result<bool, String> {
-        let indexes = self.things.indexes().map_err(|error| error.to_string())?;
-        Ok(indexes
+    /// Does what a fault is to come into; `documents` become what they are once that is done.
+    fn bare(&self, step: &Step, documents: &mut Documents) -> pivotdb::Result<()> {
+        match step {
+            Step::CreateIndex(number, definition) => {
+                self.things.create_index(&index(*number, *definition, self.version))
+            }
+            Step::DropIndex(number) => self.things.drop_index(&name(*number)).map(drop),
+            Step::RebuildIndex(number) => self.things.rebuild_index(&name(*number)),
+            Step::Work(_) => self.store.step().map(drop),
+            Step::Transaction(steps, _) => {
+                let transaction = self.store.begin()?;
+                let within = transaction.on(&self.things);
+                for step in steps {
+                    effect(documents, self.version, step);
+                    attempt(&within, self.version, step)?;
+                }
+                transaction.commit()
+            }
+            step => {
+                effect(documents, self.version, step);
+                attempt(&self.things, self.version, step)
+            }
+        }
+    }
+
+    /// The numbers of the generations that are kept up.
+    fn maintained(&self) -> Outcome<Vec<u32>> {
+        let kept_up = |index: &IndexInfo| {
+            use pivotdb::IndexState::{Building, Failed, Readable};
+            matches!(index.state, Building | Readable | Failed)
+        };
+        Ok(self
+            .things
+            .indexes()?
             .iter()
-            .any(|index| index.name == "i5" && index.current && index.state == IndexState::Readable))
+            .filter(|index| kept_up(index))
+            .map(|index| index.generation)
+            .collect())
     }
 
     fn import(&mut self, lines: &[(u64, Fields)]) -> Outcome {
@@ -221,7 +404,7 @@ impl Running<'_> {
             Err(error) if error.kind() == ErrorKind::UniqueViolation => {
                 error.context().detail("imported").and_then(|count| count.parse().ok()).ok_or("no count")?
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.to_string().into()),
         };
         for (id, fields) in lines.iter().take(written) {
             self.documents.insert(*id, Known { fields: fields.clone(), stored: self.version, has_id: true });
@@ -230,19 +413,19 @@ impl Running<'_> {
     }
 
     fn transaction(&mut self, steps: &[Step], commit: bool) -> Outcome {
-        let enforced = self.is_enforced()?;
-        let transaction = self.store.begin().map_err(|error| error.to_string())?;
+        let claims = self.claims()?;
+        let transaction = self.store.begin()?;
         let within = transaction.on(&self.things);
         let mut documents = self.documents.clone();
         let mut refused = false;
         for step in steps {
-            if write(&within, &mut documents, self.version, enforced, step)? == Written::Refused {
+            if write(&within, &mut documents, self.version, &claims, step)? == Written::Refused {
                 refused = true;
                 break;
             }
         }
-        let question = self.question();
-        self.ask(&within, &documents, &question)?;
+        let (question, number) = self.question();
+        self.ask(&within, &documents, &question, number)?;
         if refused || !commit {
             transaction.rollback();
             return Ok(());
@@ -251,34 +434,73 @@ impl Running<'_> {
             Ok(()) => self.documents = documents,
             // An index that this program cannot keep up was given up on the way.
             Err(error) if error.is_conflict() => {}
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
     fn check(&mut self) -> Outcome {
-        // Whoever is misled is to be caught by a query.
-        if !matches!(self.medium, Medium::Misled(_)) {
-            self.eager()?;
+        self.look()?;
+        if self.looking == Looking::Everything {
             self.census()?;
         }
-        for _ in 0..3 {
-            let question = self.question();
-            let (things, documents) = (self.things.clone(), self.documents.clone());
-            self.ask(&things, &documents, &question)?;
+        // Entries are what they would be if they were made now, and so on.
+        if self.looking != Looking::AtAnswers {
+            let findings = Verify::new(&self.store).run()?.findings;
+            if !findings.is_empty() {
+                let damage = findings.iter().map(pivotdb::Finding::damage).collect();
+                return Err(Wrong::Damage(damage, format!("{findings:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// At documents and answers.
+    fn look(&mut self) -> Outcome {
+        if self.looking == Looking::AtEntries {
+            return Ok(());
+        }
+        self.eager()?;
+        let (question, number) = self.question();
+        let (things, documents) = (self.things.clone(), self.documents.clone());
+        let rare = self.ask(&things, &documents, &question, number)?;
+        if rare {
+            for _ in 0..4 {
+                let (question, number) = self.question();
+                self.ask(&things, &documents, &question, number)?;
+            }
+        }
+        if number.is_multiple_of(5) {
+            ask_without_indexes(&things, &self.store, &question)?;
+            self.tally.scans += 1;
         }
         if let Some((snapshot, documents)) = self.snapshot.take() {
-            let question = self.question();
-            self.ask(&snapshot.on(&self.things), &documents, &question)
-                .map_err(|error| format!("in a snapshot: {error}"))?;
-            self.snapshot = (!self.questions.is_multiple_of(5)).then_some((snapshot, documents));
+            let (question, number) = self.question();
+            self.ask(&snapshot.on(&self.things), &documents, &question, number)
+                .map_err(|wrong| wrong.within("in a snapshot"))?;
+            self.snapshot = (!number.is_multiple_of(5)).then_some((snapshot, documents));
         } else {
-            let snapshot = self.store.snapshot().map_err(|error| error.to_string())?;
-            self.snapshot = Some((snapshot, self.documents.clone()));
+            self.snapshot = Some((self.store.snapshot()?, self.documents.clone()));
         }
-        // Entries are what they would be if they were made now, and so on.
-        let verified = Verify::new(&self.store).run().map_err(|error| error.to_string())?;
-        if verified.is_sound() { Ok(()) } else { Err(format!("{:?}", verified.findings)) }
+        Ok(())
+    }
+
+    fn question(&mut self) -> (Question, u64) {
+        let number = self.questions;
+        self.questions += 1;
+        (question(number, self.documents.len(), self.version), number)
+    }
+
+    /// Whether that was by an index in mid-build or after a rollback, of which there are fewer.
+    fn ask(
+        &mut self,
+        things: &Collection<Value>,
+        documents: &Documents,
+        question: &Question,
+        number: u64,
+    ) -> Outcome<bool> {
+        let (version, rolled_back) = (self.version, self.version < self.newest);
+        Asked { things, documents, version, rolled_back }.ask(question, number, self.tally)
     }
 
     /// It counts what there is.
@@ -287,15 +509,14 @@ impl Running<'_> {
         for known in self.documents.values() {
             *wanted.entry(known.stored).or_default() += 1;
         }
-        let census = self.store.census().map_err(|error| error.to_string())?;
         let mut counted: BTreeMap<u32, u64> = BTreeMap::new();
-        for entry in census.iter().filter(|entry| entry.documents > 0) {
+        for entry in self.store.census()?.iter().filter(|entry| entry.documents > 0) {
             *counted.entry(entry.stamp.schema_version).or_default() += entry.documents;
         }
         if counted == wanted {
             Ok(())
         } else {
-            Err(format!("the census says {counted:?} instead of {wanted:?}"))
+            Err(format!("the census says {counted:?} instead of {wanted:?}").into())
         }
     }
 
@@ -314,204 +535,13 @@ impl Running<'_> {
                     }
                     let wanted = known.fields.at(self.version);
                     if body != wanted || found.id().as_u64() != Some(*id) {
-                        return Err(format!("{id}: {body} instead of {wanted}"));
+                        return Err(format!("{id}: {body} instead of {wanted}").into());
                     }
                 }
                 (Err(_), false) => {}
-                (found, seen) => return Err(format!("{id}: {found:?}, to be seen: {seen}")),
+                (found, seen) => return Err(format!("{id}: {found:?}, to be seen: {seen}").into()),
             }
         }
         if expected.next().is_some() { Err("documents are missing".into()) } else { Ok(()) }
     }
-
-    /// The next question: numbers that are as good as random, and the same for the same sequence.
-    fn question(&mut self) -> Question {
-        let mut seed = self.questions.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (self.documents.len() as u64);
-        self.questions += 1;
-        let mut next = |below: u64| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed >> 11) % below
-        };
-        let b = if self.version >= 2 { "b" } else { "a" };
-        let members = [b, "n", "c", "tags"];
-        let mut tests = Vec::new();
-        for _ in 0..1 + next(2) {
-            let member = members[usize::try_from(next(4)).unwrap()];
-            let version = self.version;
-            let mut value = || {
-                let n = next(10);
-                match member {
-                    "n" if version >= 3 => json!(n.to_string()),
-                    "c" if version >= 4 => json!(n % 8 + 1000),
-                    "tags" => json!(n % 6),
-                    _ => json!(n % 8),
-                }
-            };
-            let (one, other) = (value(), value());
-            tests.push((
-                member,
-                match next(9) {
-                    0 | 1 => Test::Equals(one),
-                    2..=4 => Test::From(one),
-                    5 | 6 => Test::Below(one),
-                    7 => Test::OneOf(vec![one, other]),
-                    _ => Test::Equals(Value::Null),
-                },
-            ));
-        }
-        let sort = (next(2) == 0).then(|| (members[usize::try_from(next(4)).unwrap()], next(2) == 0));
-        let limit = (next(4) == 0).then(|| usize::try_from(next(5)).unwrap() + 1);
-        Question { tests, sort, limit }
-    }
-
-    fn ask(&mut self, things: &Collection<Value>, documents: &Documents, question: &Question) -> Outcome {
-        let seen: Vec<_> = documents
-            .iter()
-            .filter(|(_, known)| known.is_seen(self.version))
-            .map(|(id, known)| (*id, known.fields.at(self.version)))
-            .collect();
-        let wanted = question.answer(&seen);
-        let asked = || {
-            let query = things.find(question.to_json()).unreadable(Unreadable::Skip);
-            match question.sort {
-                Some((member, true)) => query.sort_desc(member),
-                Some((member, false)) => query.sort(member),
-                None => query,
-            }
-        };
-        let unlimited = asked();
-        let query = question.limit.map_or_else(asked, |limit| asked().limit(limit as u64));
-        let told = |error: pivotdb::Error| format!("{question:?}: {error}");
-        let found = query.to_vec().map_err(told)?;
-        let found: Vec<_> = found.iter().filter_map(|document| document.id().as_u64()).collect();
-        let explained = query.explain().map_err(told)?;
-        if found != wanted {
-            return Err(format!("{question:?}: {found:?} instead of {wanted:?}; {explained:?}"));
-        }
-        let all = Question { limit: None, ..question.clone() }.answer(&seen);
-        let count = unlimited.count().map_err(told)?;
-        if count != all.len() as u64 {
-            return Err(format!("{question:?}: counts {count} instead of {}", all.len()));
-        }
-        self.tally.queries += 1;
-        self.tally.selective += u64::from(!all.is_empty() && all.len() < seen.len());
-        if let Some(index) = &explained.index {
-            self.tally.by_index += 1;
-            self.tally.mid_build += u64::from(index.state.contains("building"));
-            self.tally.after_rollback += u64::from(self.rolled_back);
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Written {
-    Done,
-    /// A value was another document's.
-    Refused,
-}
-
-/// Makes a write, in the store and in the model.
-fn write(
-    things: &Collection<Value>,
-    documents: &mut Documents,
-    version: u32,
-    enforced: bool,
-    step: &Step,
-) -> Result<Written, String> {
-    let Some((id, fields)) = meant(documents, step) else { return Ok(Written::Done) };
-    let before = documents.get(&id).cloned();
-    let seen = before.as_ref().is_none_or(|known| known.is_seen(version));
-    let shares = |known: &Known| {
-        fields.as_ref().is_some_and(|fields| fields.c.is_some() && known.fields.c == fields.c)
-    };
-    let changes =
-        before.as_ref().is_none_or(|before| Some(before.fields.c) != fields.as_ref().map(|fields| fields.c));
-    let mut others =
-        documents.iter().filter(|(other, known)| **other != id && shares(known)).map(|(_, known)| known);
-    let may_be_refused = others.clone().next().is_some();
-    let must_be_refused = enforced && changes && others.any(|known| known.is_seen(version));
-    let outcome = attempt(things, version, step);
-    let kind = outcome.as_ref().err().map(pivotdb::Error::kind);
-    let expected = match (step, &before) {
-        (Step::Insert(..), Some(_)) => {
-            kind == Some(ErrorKind::AlreadyExists)
-                || kind == Some(ErrorKind::UniqueViolation) && may_be_refused
-        }
-        (Step::Update(..), None) => kind == Some(ErrorKind::NotFound),
-        (Step::Put(..) | Step::Update(..), Some(_)) if !seen => kind == Some(ErrorKind::HistoryDiverged),
-        (Step::Delete(_), _) => kind.is_none(),
-        _ if must_be_refused => kind == Some(ErrorKind::UniqueViolation),
-        _ => kind.is_none() || kind == Some(ErrorKind::UniqueViolation) && may_be_refused,
-    };
-    if !expected {
-        return Err(format!(
-            "{outcome:?}; refusal may {may_be_refused}, must {must_be_refused}, before {before:?}"
-        ));
-    }
-    if kind.is_some() {
-        return Ok(if kind == Some(ErrorKind::UniqueViolation) { Written::Refused } else { Written::Done });
-    }
-    effect(documents, version, step);
-    Ok(Written::Done)
-}
-
-/// Makes a write in the store.
-fn attempt(things: &Collection<Value>, version: u32, step: &Step) -> pivotdb::Result<()> {
-    match step {
-        Step::Insert(id, fields) => things.insert_with_id(*id, &fields.at(version)),
-        Step::Put(id, fields) => things.put(*id, &fields.at(version)).map(drop),
-        Step::Update(id, change) => things.update(*id, |body| apply(body, change, version)).map(drop),
-        Step::Delete(id) => things.delete(*id).map(drop),
-        _ => Ok(()),
-    }
-}
-
-/// Makes a write in the model.
-fn effect(documents: &mut Documents, version: u32, step: &Step) {
-    let Some((id, fields)) = meant(documents, step) else { return };
-    let before = documents.get(&id).cloned();
-    match fields {
-        None => drop(documents.remove(&id)),
-        Some(fields) => {
-            let had_id = before.as_ref().is_some_and(|before| before.has_id);
-            let has_id = had_id && matches!(step, Step::Update(..));
-            let stored = before.map_or(version, |before| {
-                // What changes nothing is not written.
-                let same = before.fields == fields && has_id == had_id;
-                if same { before.stored } else { before.stored.max(version) }
-            });
-            documents.insert(id, Known { fields, stored, has_id });
-        }
-    }
-}
-
-/// What a write leaves of which document.
-fn meant(documents: &Documents, step: &Step) -> Option<(u64, Option<Fields>)> {
-    match step {
-        Step::Insert(id, fields) | Step::Put(id, fields) => Some((*id, Some(fields.clone()))),
-        Step::Update(id, change) => Some((*id, documents.get(id).map(|known| known.fields.changed(change)))),
-        Step::Delete(id) => Some((*id, None)),
-        _ => None,
-    }
-}
-
-fn apply(body: &mut Value, change: &Change, version: u32) {
-    let Some(body) = body.as_object_mut() else { return };
-    let (member, value) = match change {
-        Change::A(a) => (if version >= 2 { "b" } else { "a" }, a.map(|a| json!(a))),
-        Change::N(n) => ("n", n.map(|n| if version >= 3 { json!(n.to_string()) } else { json!(n) })),
-        Change::C(c) => ("c", c.map(|c| json!(if version >= 4 { c + 1000 } else { c }))),
-        Change::Tags(tags) => ("tags", tags.as_ref().map(|tags| json!(tags))),
-    };
-    match value {
-        Some(value) => drop(body.insert(member.to_owned(), value)),
-        None => drop(body.remove(member)),
-    }
-}
-
-fn told<T>(outcome: pivotdb::Result<T>) -> Outcome {
-    outcome.map(drop).map_err(|error| error.to_string())
 }
