@@ -94,21 +94,21 @@ impl Asked<'_> {
         if count != all.len() as u64 {
             return wrong(question, format!("counts {count} instead of {}", all.len()));
         }
-        match number % 4 {
-            0 => {
+        match number % 8 {
+            0 | 4 => {
                 let exists = query().exists().map_err(told)?;
                 if exists == all.is_empty() {
                     return wrong(question, format!("that there is any is {exists}"));
                 }
             }
-            1 => {
+            1 | 5 => {
                 let count = part().count().map_err(told)?;
                 if count != wanted.len() as u64 {
                     return wrong(question, format!("counts {count} instead of {} of a part", wanted.len()));
                 }
             }
             2 => {
-                self.walk(question, 1 + number / 4 % 3, &all)?;
+                self.walk(question, 1 + number / 8 % 4, &all)?;
                 tally.walks += 1;
             }
             _ => {}

@@ -465,7 +465,7 @@ impl Running<'_> {
         let (things, documents) = (self.things.clone(), self.documents.clone());
         let rare = self.ask(&things, &documents, &question, number)?;
         if rare {
-            for _ in 0..4 {
+            for _ in 0..self.medium.further_questions() {
                 let (question, number) = self.question();
                 self.ask(&things, &documents, &question, number)?;
             }
@@ -474,13 +474,16 @@ impl Running<'_> {
             ask_without_indexes(&things, &self.store, &question)?;
             self.tally.scans += 1;
         }
-        if let Some((snapshot, documents)) = self.snapshot.take() {
-            let (question, number) = self.question();
-            self.ask(&snapshot.on(&self.things), &documents, &question, number)
-                .map_err(|wrong| wrong.within("in a snapshot"))?;
-            self.snapshot = (!number.is_multiple_of(5)).then_some((snapshot, documents));
-        } else {
-            self.snapshot = Some((self.store.snapshot()?, self.documents.clone()));
+        match self.snapshot.take() {
+            None => self.snapshot = Some((self.store.snapshot()?, self.documents.clone())),
+            // At every other step, until it is time for another one.
+            Some(snapshot) if number.is_multiple_of(2) => self.snapshot = Some(snapshot),
+            Some((snapshot, documents)) => {
+                let (question, number) = self.question();
+                self.ask(&snapshot.on(&self.things), &documents, &question, number)
+                    .map_err(|wrong| wrong.within("in a snapshot"))?;
+                self.snapshot = (!number.is_multiple_of(5)).then_some((snapshot, documents));
+            }
         }
         Ok(())
     }
