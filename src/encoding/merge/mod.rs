@@ -18,7 +18,7 @@
 //!
 //! # What bytes do not tell
 //!
-//! Three bodies do not tell all about a type. Where they might not (a member unknown to the type stands in an object that was changed, or below a member beside the changed one, and the like)
+//! Three bodies do not tell all about a type. Where they might not (a member unknown to the type stands in an object that was changed, or below a member or an element beside the changed one, and the like)
 //! the merge has *doubts*, and `typed` asks the type: what it reads from the result must be what it reads from `after`. If it is not, then
 //!
 //! * a member that the type reads under another name (serde's `alias`) takes the name that the type writes, and is merged under it;

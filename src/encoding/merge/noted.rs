@@ -354,6 +354,99 @@ fn a_variant_makes_known_what_was_not_among_more_members() {
     }
 }
 
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct Plain {
+    x: u8,
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct Wide {
+    x: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    z: Option<u8>,
+}
+
+fn plain(x: u8) -> Plain {
+    Plain { x }
+}
+
+fn wide(x: u8) -> Wide {
+    Wide { x, z: None }
+}
+
+/// As [`Adjacent`], with a list of what the variants know.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(tag = "t", content = "c")]
+enum Listed {
+    A(Vec<Plain>),
+    B(Vec<Wide>),
+    /// Lists within lists.
+    C(Vec<Vec<Plain>>),
+    D(Vec<Vec<Wide>>),
+}
+
+/// As [`Wired`], with two places in a list for the variant and what it knows.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(from = "(String, Wide)", into = "(String, Wide)")]
+enum Paired {
+    A(Plain),
+    B(Wide),
+}
+
+impl From<(String, Wide)> for Paired {
+    fn from((tag, wide): (String, Wide)) -> Self {
+        if tag == "A" { Self::A(plain(wide.x)) } else { Self::B(wide) }
+    }
+}
+
+impl From<Paired> for (String, Wide) {
+    fn from(paired: Paired) -> Self {
+        match paired {
+            Paired::A(Plain { x }) => ("A".to_owned(), wide(x)),
+            Paired::B(wide) => ("B".to_owned(), wide),
+        }
+    }
+}
+
+/// What the program wrote, or nothing: never a value that it had set to nothing.
+fn written_or_refused<T>(base: Value, edit: impl Fn(&mut T))
+where
+    T: Serialize + DeserializeOwned + PartialEq + fmt::Debug,
+{
+    let base = body(base);
+    let mut meant = from_body::<T>(Raw::new(&base).unwrap()).unwrap();
+    edit(&mut meant);
+    let outcome = merged::<T>(&base, |typed| edit(typed)).unwrap();
+    assert_eq!(outcome.noted, outcome.general);
+    assert!(outcome.asked, "{meant:?}");
+    if let Some(result) = outcome.noted {
+        assert_eq!(from_body::<T>(Raw::new(&result).unwrap()).unwrap(), meant, "{}", json(&result));
+    }
+}
+
+/// What a variant came to know in an element beside the one that changed came back, although the program had set it to nothing.
+#[test]
+fn a_variant_makes_known_what_was_not_beside_a_changed_element() {
+    let list = json!({"t": "A", "c": [{"x": 1}, {"x": 2, "z": 5}]});
+    for edited in [
+        vec![wide(9), wide(2)],
+        vec![wide(1), wide(2), wide(3)],
+        vec![wide(2)],
+        vec![wide(2), wide(1)],
+        vec![wide(0), wide(2)],
+    ] {
+        written_or_refused(list.clone(), |it: &mut Listed| *it = Listed::B(edited.clone()));
+    }
+    let lists = json!({"t": "C", "c": [[{"x": 1}], [{"x": 1}, {"x": 2, "z": 5}]]});
+    for edited in [vec![vec![wide(9)], vec![wide(1), wide(2)]], vec![vec![wide(1)], vec![wide(9), wide(2)]]] {
+        written_or_refused(lists.clone(), |it: &mut Listed| *it = Listed::D(edited.clone()));
+    }
+    written_or_refused(json!(["A", {"x": 1, "z": 5}]), |it: &mut Paired| *it = Paired::B(wide(1)));
+    // Under the same variant all stays.
+    let outcome = merged::<Listed>(&body(list), |it| *it = Listed::A(vec![plain(9), plain(2)])).unwrap();
+    assert_eq!(json(&outcome.noted.unwrap()), json!({"t": "A", "c": [{"x": 9}, {"x": 2, "z": 5}]}));
+}
+
 /// Writes a name that it does not read.
 #[derive(Serialize, Deserialize)]
 struct Crossed {

@@ -47,29 +47,34 @@ pub(super) fn merge(
     let added = after.bytes().len().saturating_sub(before.bytes().len());
     let buffer = Vec::with_capacity(base.bytes().len().saturating_add(added));
     let writer = Writer::after(buffer, limits);
-    let mut merger = Merger { writer, keys, choices, doubts: Vec::new() };
+    let mut merger = Merger { writer, keys, choices, doubts: Vec::new(), unchanged: Vec::new() };
     merger.value(base, before, after, Place::ROOT)?;
     Ok((merger.writer.finish()?, merger.doubts))
 }
 
-struct Merger<'k> {
+struct Merger<'k, 'b> {
     writer: Writer,
     keys: &'k ArrayKeys,
     choices: Choices,
     doubts: Vec<Doubt>,
+    /// What did not change and is stored otherwise than the type writes it, with what the type writes: all that no changed container around it has answered for yet.
+    unchanged: Vec<(Raw<'b>, Raw<'b>)>,
 }
 
-impl Merger<'_> {
+impl<'b> Merger<'_, 'b> {
     /// Whether anything was changed. Recurses as deep as the writer allows.
     fn value(
         &mut self,
-        base: Raw<'_>,
-        before: Raw<'_>,
+        base: Raw<'b>,
+        before: Raw<'b>,
         after: Raw<'_>,
         place: Place<'_>,
     ) -> Result<bool, BodyError> {
         if before == after {
             self.writer.raw(base)?;
+            if base != before {
+                self.unchanged.push((base, before));
+            }
             return Ok(false);
         }
         if base == before {
@@ -77,27 +82,43 @@ impl Merger<'_> {
             self.writer.raw(if changed { after } else { base })?;
             return Ok(changed);
         }
-        match (base.kind(), before.kind(), after.kind()) {
-            (Kind::Object, Kind::Object, Kind::Object) => self.object(base, before, after, place),
-            (Kind::Array, Kind::Array, Kind::Array) => self.array(base, before, after, place),
+        let outer = self.unchanged.len();
+        let changed = match (base.kind(), before.kind(), after.kind()) {
+            (Kind::Object, Kind::Object, Kind::Object) => self.object(base, before, after, place)?,
+            (Kind::Array, Kind::Array, Kind::Array) => self.array(base, before, after, place)?,
             _ => {
                 self.writer.raw(after)?;
-                Ok(true)
+                true
+            }
+        };
+        self.unchanged.truncate(outer);
+        if !changed {
+            self.unchanged.push((base, before));
+        }
+        Ok(changed)
+    }
+
+    /// Whether a change may make known what did not change below it: whatever has been added to `unchanged` since it had `outer` of them.
+    fn may_make_known(&self, outer: usize) -> Result<bool, BodyError> {
+        for (base, before) in self.unchanged.get(outer..).unwrap_or_default() {
+            if !is_written_so(*base, *before)? {
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 
     fn object(
         &mut self,
-        base: Raw<'_>,
-        before: Raw<'_>,
+        base: Raw<'b>,
+        before: Raw<'b>,
         after: Raw<'_>,
         place: Place<'_>,
     ) -> Result<bool, BodyError> {
+        let outer = self.unchanged.len();
         let mark = self.writer.begin_object()?;
         let (mut before, mut after) = (Lookup::new(before)?, Lookup::new(after)?);
         let (mut kept, mut unfounded, mut defaults) = (Vec::new(), Vec::new(), Vec::new());
-        let mut unchanged = Vec::new();
         let mut changed = false;
         for member in base.members() {
             let (key, value) = member?;
@@ -105,11 +126,7 @@ impl Merger<'_> {
                 (Some(old), Some(new)) => {
                     self.writer.key(key)?;
                     let merged = self.value(value, old, new, place.key(key));
-                    if merged.map_err(|error| error.under_key(key))? {
-                        changed = true;
-                    } else if value != old {
-                        unchanged.push((value, old));
-                    }
+                    changed |= merged.map_err(|error| error.under_key(key))?;
                 }
                 (Some(_), None) => changed = true,
                 // The type did not write what it now does, such as a null.
@@ -146,14 +163,7 @@ impl Merger<'_> {
             changed = true;
             unfounded.push(key);
         }
-        let mut in_doubt = changed && !(kept.is_empty() && defaults.is_empty());
-        if changed && !in_doubt {
-            // What changed may make known what is in the others.
-            for (value, old) in unchanged {
-                in_doubt = in_doubt || !is_written_so(value, old)?;
-            }
-        }
-        if in_doubt {
+        if changed && (!kept.is_empty() || !defaults.is_empty() || self.may_make_known(outer)?) {
             let owned = |keys: Vec<&str>| keys.into_iter().map(str::to_owned).collect();
             self.doubts.push(Doubt {
                 place: place.to_segments(),
@@ -169,11 +179,12 @@ impl Merger<'_> {
 
     fn array(
         &mut self,
-        base: Raw<'_>,
-        before: Raw<'_>,
+        base: Raw<'b>,
+        before: Raw<'b>,
         after: Raw<'_>,
         place: Place<'_>,
     ) -> Result<bool, BodyError> {
+        let outer = self.unchanged.len();
         let (base, before, after) = (elements(base)?, elements(before)?, elements(after)?);
         let origin = correspond(&base, &before)?;
         let ordered = origin.iter().flatten().is_sorted();
@@ -218,7 +229,7 @@ impl Merger<'_> {
             }
         }
         self.writer.end(mark)?;
-        if changed && !surplus.is_empty() {
+        if changed && (!surplus.is_empty() || self.may_make_known(outer)?) {
             self.doubts.push(Doubt {
                 place: place.to_segments(),
                 kept: Vec::new(),
