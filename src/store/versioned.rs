@@ -61,7 +61,9 @@ pub trait Versioned: Serialize + DeserializeOwned {
     ///
     /// A write of a list that was changed looks for each element among the stored ones, so that members the type does not know stay
     /// with their element. With a key it finds elements that were edited, moved or both. Without one it finds those
-    /// that were moved, and those that were edited where they stood; an element that was edited and moved at once is a new one.
+    /// that were moved, and those that were edited where they stood; an element that was edited and moved at once is a new one. And an element that is put into
+    /// the place of another, with as many before and after, counts as that one, edited: what the type does not know of the other stays with it. A list that is changed so
+    /// needs a key.
     #[must_use]
     fn element_keys() -> &'static [(&'static str, &'static str)] {
         &[]

@@ -92,8 +92,17 @@ fn edited(mut value: Value, edits: &[(Index, Edit)]) -> Value {
     value
 }
 
-/// Checks that what the type does not know is in `result` wherever all that leads to it is an object in `after`; how much that was.
+/// Checks that what the type does not know is in `result` wherever all that leads to it is an object in `after`, or an element that is known to be the same one; how
+/// much that was.
 pub(super) fn unknown_survives(base: &Value, after: &Value, result: &Value) -> Result<usize, TestCaseError> {
+    if let (Value::Array(base), Value::Array(after), Value::Array(result)) = (base, after, result) {
+        let mut survived = 0;
+        for at in same_elements(base, after) {
+            let element = result.get(at).ok_or_else(|| TestCaseError::fail("an element is gone"))?;
+            survived += unknown_survives(&base[at], &after[at], element)?;
+        }
+        return Ok(survived);
+    }
     let (Some(base), Some(after), Some(result)) = (base.as_object(), after.as_object(), result.as_object())
     else {
         return Ok(0);
@@ -110,10 +119,25 @@ pub(super) fn unknown_survives(base: &Value, after: &Value, result: &Value) -> R
     Ok(survived)
 }
 
+/// The places where lists of equal length surely have the same element: equal ones at the front and at the back, and the others if none of them is equal to any, so that
+/// they were edited where they stood.
+fn same_elements(base: &[Value], after: &[Value]) -> Vec<usize> {
+    if base.len() != after.len() {
+        return Vec::new();
+    }
+    let before: Vec<_> = base.iter().cloned().map(strip).collect();
+    let equal = |at: &usize| before[*at] == after[*at];
+    let front = (0..base.len()).take_while(equal).count();
+    let back = (front..base.len()).rev().take_while(equal).count();
+    let middle = front..base.len() - back;
+    let edited = before[middle.clone()].iter().all(|old| !after[middle.clone()].contains(old));
+    (0..base.len()).filter(|at| edited || !middle.contains(at)).collect()
+}
+
 #[test]
 fn the_type_reads_what_it_wrote_and_the_unknown_survives() {
     let mut runner = TestRunner::new(Config::with_cases(1000));
-    let counts = Cell::new((0, 0));
+    let counts = Cell::new((0, 0, 0));
     let strategy = (values(), edits());
     let result = runner.run(&strategy, |(base, edits)| {
         let before = strip(base.clone());
@@ -123,14 +147,17 @@ fn the_type_reads_what_it_wrote_and_the_unknown_survives() {
         let result = result.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(strip(result.clone()), after.clone());
         let found = unknown_survives(&base, &after, &result)?;
-        let (cases, survived) = counts.get();
-        counts.set((cases + usize::from(found > 0), survived + found));
+        let (cases, survived, control) = counts.get();
+        // The control: what the type wrote, alone, lacks all of it.
+        let caught = unknown_survives(&base, &after, &after).is_err();
+        prop_assert_eq!(caught, found > 0);
+        counts.set((cases + usize::from(found > 0), survived + found, control + usize::from(caught)));
         Ok(())
     });
     result.unwrap();
-    let (cases, survived) = counts.get();
-    println!("unknown members survive: {survived} in {cases} merges");
-    assert!(cases > 200 && survived > cases);
+    let (cases, survived, control) = counts.get();
+    println!("unknown members survive: {survived} in {cases} merges, without merging caught in {control}");
+    assert!(cases > 200 && survived > cases && control > 200);
 }
 
 proptest! {
