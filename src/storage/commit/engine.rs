@@ -103,9 +103,9 @@ impl Engine {
         self.shared.with_backend(|_| Ok(()))
     }
 
-    /// To be told before a snapshot that is taken from now on expires.
+    /// To be told before a snapshot that is taken from now on expires. Waits for a group that is being applied.
     pub(crate) fn watch(&self) -> Watch {
-        Watch::new(Arc::clone(&self.shared.watches))
+        Watch::new(Arc::clone(&self.shared.watches), self.patience())
     }
 
     /// What is wrong with the medium that no read shows.
@@ -333,7 +333,7 @@ impl Engine {
             return;
         };
         let sequence = sealed.meta.sequence;
-        shared.warn(&sealed.replaced);
+        let _in_flight = shared.warn(&sealed.replaced);
         // A sync may have failed meanwhile. It may also fail from here on: then this apply began before that was known.
         if let Some(cause) = shared.poisoned() {
             for pending in admitted {

@@ -49,6 +49,9 @@ struct State {
     acts: Vec<(Call, Act)>,
     delays: Vec<(Call, Duration)>,
     calls: Vec<Call>,
+    /// What is under way, and what was when each began.
+    inside: Vec<Call>,
+    overlaps: Vec<(Call, Call)>,
     applied: Vec<Batch>,
     flushed: usize,
     synced: usize,
@@ -106,6 +109,24 @@ impl Puppet {
         lock(&self.state).calls.iter().filter(|made| **made == call).count()
     }
 
+    /// Whether such a call was ever under way when the other one began.
+    pub(crate) fn overlapped(&self, one: Call, other: Call) -> bool {
+        let overlaps = &lock(&self.state).overlaps;
+        overlaps.iter().any(|pair| *pair == (one, other) || *pair == (other, one))
+    }
+
+    fn inside(&self, call: Call) -> Inside<'_> {
+        let mut state = lock(&self.state);
+        for at in 0..state.inside.len() {
+            let pair = (state.inside[at], call);
+            if !state.overlaps.contains(&pair) {
+                state.overlaps.push(pair);
+            }
+        }
+        state.inside.push(call);
+        Inside(self, call)
+    }
+
     /// What has been applied so far, in order, and how much of it is on the medium.
     pub(crate) fn log(&self) -> (Vec<Batch>, usize) {
         let state = lock(&self.state);
@@ -149,8 +170,21 @@ impl Puppet {
     }
 }
 
+/// A call that is under way.
+struct Inside<'p>(&'p Puppet, Call);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        let inside = &mut lock(&self.0.state).inside;
+        if let Some(at) = inside.iter().position(|call| *call == self.1) {
+            inside.swap_remove(at);
+        }
+    }
+}
+
 impl Backend for Puppet {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        let _inside = self.inside(Call::Get);
         self.act(Call::Get)?;
         let value = self.memory.get(key);
         let hook = lock(&self.after_get).clone();
@@ -161,6 +195,7 @@ impl Backend for Puppet {
     }
 
     fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError> {
+        let _inside = self.inside(Call::Page);
         self.act(Call::Page)?;
         self.memory.page(range, direction, limit)
     }
@@ -169,6 +204,7 @@ impl Backend for Puppet {
         if batch.writes.values().flatten().any(|value| value.len() > MAX_VALUE) {
             return Err(BackendError::new(Failure::TooLarge, "a value is larger than the backend takes"));
         }
+        let _inside = self.inside(Call::Apply);
         // Keys of odd length first; the meta key is not one of them.
         let mut half = batch.writes.clone();
         half.retain(|key, _| key.len() % 2 == 1);
@@ -180,6 +216,7 @@ impl Backend for Puppet {
     }
 
     fn flush(&self) -> Result<(), BackendError> {
+        let _inside = self.inside(Call::Flush);
         self.act(Call::Flush)?;
         let mut state = lock(&self.state);
         state.flushed = state.applied.len();
@@ -187,6 +224,7 @@ impl Backend for Puppet {
     }
 
     fn sync(&self) -> Result<(), BackendError> {
+        let _inside = self.inside(Call::Sync);
         let flushed = lock(&self.state).flushed;
         self.act(Call::Sync)?;
         let mut state = lock(&self.state);

@@ -16,7 +16,7 @@ use crate::storage::commit::meta::Meta;
 use crate::storage::commit::options::Options;
 use crate::storage::commit::overlay::{Overlay, Replaced};
 use crate::storage::commit::poison::PoisonCell;
-use crate::storage::commit::watch::{HOLD_AT_MOST, Watches};
+use crate::storage::commit::watch::{HOLD_AT_MOST, InFlight, Watches};
 
 /// How often a read without a snapshot tries again when commits get in between, before it takes a snapshot.
 const OPTIMISTIC_TRIES: usize = 4;
@@ -257,12 +257,11 @@ impl Shared {
     }
 
     /// Gives those who watch the overlay time to copy what the group that is about to be applied would make them lose.
-    pub(crate) fn warn(&self, replaced: &[Replaced]) {
-        if self.watches.any() {
-            let bytes = self.overlay().bytes() + replaced.iter().map(Replaced::cost).sum::<usize>();
-            // Nobody who waits may take this for a medium that hangs.
-            self.watches.press(bytes, self.options.overlay_bytes, HOLD_AT_MOST.min(self.patience() / 8));
-        }
+    /// Who comes while what this gives lives waits.
+    pub(crate) fn warn(&self, replaced: &[Replaced]) -> InFlight<'_> {
+        let bytes = || self.overlay().bytes() + replaced.iter().map(Replaced::cost).sum::<usize>();
+        // Nobody who waits may take this for a medium that hangs.
+        self.watches.press(bytes, self.options.overlay_bytes, HOLD_AT_MOST.min(self.patience() / 8))
     }
 
     /// Shields readers from the group that is about to be applied.

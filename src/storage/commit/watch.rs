@@ -2,11 +2,11 @@
 //!
 //! Who needs one state of the store for long watches the overlay. Once that is half full he is told to copy what he still needs; and a group
 //! with which the overlay would be over-full waits for him, for a little while. He must never wait for anything but the backend and
-//! the disk meanwhile, least of all for a user's code.
+//! the disk meanwhile, least of all for a user's code. Who comes when a group has told all others waits until it has been published: his snapshot
+//! would expire with it, and nobody would have told him.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::storage::commit::gate::lock;
@@ -17,8 +17,6 @@ pub(crate) const HOLD_AT_MOST: Duration = Duration::from_secs(3);
 /// All who watch.
 #[derive(Debug, Default)]
 pub(crate) struct Watches {
-    /// How many there are, so that it costs nothing where there are none.
-    count: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -28,6 +26,9 @@ struct State {
     /// How many there have ever been.
     given: u64,
     marks: BTreeMap<u64, Mark>,
+    /// Whether a group has told all who watch and is not published yet, and how many have been.
+    in_flight: bool,
+    flights: u64,
 }
 
 #[derive(Debug, Default)]
@@ -38,18 +39,33 @@ struct Mark {
 }
 
 impl Watches {
-    pub(crate) fn any(&self) -> bool {
-        self.count.load(Ordering::Acquire) > 0
+    /// Tells those who watch that the overlay is about to hold `bytes`; where that is more than `budget`, waits until they have what they need,
+    /// or for as long as `at_most`. What it gives lives until that is so. One at a time.
+    pub(crate) fn press(
+        &self,
+        bytes: impl FnOnce() -> usize,
+        budget: usize,
+        at_most: Duration,
+    ) -> InFlight<'_> {
+        let mut state = lock(&self.state);
+        if !state.marks.is_empty() {
+            state = self.press_all(state, bytes(), budget, at_most);
+        }
+        state.in_flight = true;
+        InFlight(self)
     }
 
-    /// Tells those who watch that the overlay is about to hold `bytes`; where that is more than `budget`, waits until they have what they need,
-    /// or for as long as `at_most`.
-    pub(crate) fn press(&self, bytes: usize, budget: usize, at_most: Duration) {
+    fn press_all<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        bytes: usize,
+        budget: usize,
+        at_most: Duration,
+    ) -> MutexGuard<'s, State> {
         if bytes <= budget / 2 {
-            return;
+            return state;
         }
         let until = Instant::now() + at_most;
-        let mut state = lock(&self.state);
         loop {
             let mut told = false;
             for mark in state.marks.values_mut() {
@@ -59,14 +75,30 @@ impl Watches {
                 self.changed.notify_all();
             }
             if bytes <= budget || state.marks.values().all(|mark| mark.overdue) {
-                return;
+                return state;
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 state.marks.values_mut().for_each(|mark| mark.overdue = true);
-                return;
+                return state;
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// While it lives, who begins to watch waits.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct InFlight<'w>(&'w Watches);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        state.in_flight = false;
+        state.flights = state.flights.wrapping_add(1);
+        if !state.marks.is_empty() {
+            self.0.changed.notify_all();
         }
     }
 }
@@ -79,17 +111,26 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(watches: Arc<Watches>) -> Self {
+    /// Waits for a group in flight, at most for so long.
+    pub(crate) fn new(watches: Arc<Watches>, at_most: Duration) -> Self {
+        let until = Instant::now() + at_most;
         let number = {
             let mut state = lock(&watches.state);
             state.given = state.given.wrapping_add(1);
             let number = state.given;
             state.marks.insert(number, Mark::default());
-            watches.count.store(state.marks.len(), Ordering::Release);
+            // A commit that waits for others has to tell this one too.
+            watches.changed.notify_all();
+            let flights = state.flights;
+            while state.in_flight && state.flights == flights {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                state = watches.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
             number
         };
-        // A commit that waits for others has to tell this one too.
-        watches.changed.notify_all();
         Self { watches, number }
     }
 
@@ -116,7 +157,6 @@ impl Watch {
         let watches = &self.watches;
         let mut state = lock(&watches.state);
         if state.marks.remove(&self.number).is_some() {
-            watches.count.store(state.marks.len(), Ordering::Release);
             watches.changed.notify_all();
         }
     }
