@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pivotdb::{Collection, Durability};
+use pivotdb::{Collection, Durability, Transaction};
 use serde_json::{Value, json};
 
 use crate::chance::times;
@@ -130,6 +130,17 @@ fn a_long_one_gets_there_too() {
     hot.insert_with_id(1, &json!(0)).unwrap();
     let (done, updates) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (mut most, mut made, mut stalls) = (0, 0, 0);
+    let mut report = Report { runs: times(5), ..Report::default() };
+    let long = |transaction: &Transaction| {
+        let hot = transaction.on(&hot);
+        let n = hot.require(1)?.as_u64().unwrap();
+        // Three, since some may have been made before this began, and not been counted yet.
+        let (before, began) = (updates.load(Ordering::Relaxed), Instant::now());
+        while updates.load(Ordering::Relaxed) < before + 3 && began.elapsed() < PATIENCE {
+            thread::yield_now();
+        }
+        hot.overwrite(1, &json!(n + 1)).map(drop)
+    };
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -139,7 +150,7 @@ fn a_long_one_gets_there_too() {
                 }
             });
         }
-        for _ in 0..times(5) {
+        for _ in 0..report.runs {
             let (mut tries, mut since) = (0, Instant::now());
             let outcome = store.transaction(|transaction| {
                 // Where this thread gets no time, the bound has passed, and what follows is counted anew.
@@ -149,26 +160,78 @@ fn a_long_one_gets_there_too() {
                 }
                 tries += 1;
                 since = Instant::now();
-                let hot = transaction.on(&hot);
-                let n = hot.require(1)?.as_u64().unwrap();
-                // Three, since some may have been made before this began, and not been counted yet.
-                let (before, began) = (updates.load(Ordering::Relaxed), Instant::now());
-                while updates.load(Ordering::Relaxed) < before + 3 && began.elapsed() < PATIENCE {
-                    thread::yield_now();
-                }
-                hot.overwrite(1, &json!(n + 1)).map(drop)
+                long(transaction)
             });
             most = most.max(tries);
-            made += usize::from(outcome.is_ok());
+            match outcome {
+                Ok(()) => made += 1,
+                Err(error) => report.violations.push(error.to_string()),
+            }
+        }
+        // The control: where others are not held back it is refused, however often it is tried.
+        for _ in 0..20 {
+            let transaction = store.begin().unwrap();
+            long(&transaction).unwrap();
+            match transaction.commit() {
+                Err(error) if error.is_conflict() => report.caught += 1,
+                outcome => made += usize::from(outcome.is_ok()),
+            }
         }
         done.store(true, Ordering::Relaxed);
     });
     let updates = updates.into_inner();
-    let all = times(5);
-    println!(
-        "long transactions beside 2 writers: {made} of {all} made, at most {most} tries, {stalls} stalls, {updates} updates beside"
+    let found = hot.require(1).unwrap().as_u64().unwrap();
+    if found != (made + updates) as u64 {
+        report.violations.push(format!("{found} after {made} and {updates} increments"));
+    }
+    if most >= 200 {
+        report.violations.push(format!("{most} tries"));
+    }
+    report.tell(
+        "long transactions beside 2 writers",
+        &format!("at most {most} tries, {stalls} stalls, {updates} updates beside; without favour {} of 20 refused", report.caught),
     );
-    assert_eq!(hot.require(1).unwrap().as_u64().unwrap(), (made + updates) as u64);
-    assert_eq!(made, all);
-    assert!(most < 200, "{most} tries");
+}
+
+/// What is too late every time is given up; until then a transaction that is too long for being favoured holds others back a few times. It did so with every second try, for
+/// minutes.
+#[test]
+fn what_is_always_too_late_is_given_up_and_seldom_holds_others_back() {
+    const TRIES: usize = 1000;
+    let _alone = alone();
+    let given_up = |error: &pivotdb::Error, tries: usize| {
+        assert!(error.is_conflict(), "{error}");
+        assert_eq!((error.context().detail("tries"), tries), (Some("1000"), TRIES));
+    };
+    let place = memory();
+    let hot = place.store.documents("hot").unwrap();
+    hot.insert_with_id(1, &json!(0)).unwrap();
+    let mut tries = 0;
+    let error = hot.update(1, |n| {
+        tries += 1;
+        hot.overwrite(1, &json!(tries)).unwrap();
+        *n = json!("late");
+    });
+    given_up(&error.unwrap_err(), tries);
+    let (mut tries, mut held_back) = (0, 0);
+    let outcome = place.store.transaction(|transaction| {
+        tries += 1;
+        let mine = transaction.on(&hot);
+        mine.require(1)?;
+        // Another thread's, which waits where others are held back, until they are no longer.
+        let overwrite = || {
+            let began = Instant::now();
+            hot.overwrite(1, &json!(tries)).unwrap();
+            began.elapsed() >= STALLED
+        };
+        held_back += usize::from(thread::scope(|scope| scope.spawn(overwrite).join().unwrap()));
+        if held_back > 20 {
+            return Err(pivotdb::Error::abort(format!("held back {held_back} times in {tries} tries")));
+        }
+        mine.overwrite(1, &json!("late")).map(drop)
+    });
+    given_up(&outcome.unwrap_err(), tries);
+    println!("always too late: {tries} tries, others held back {held_back} times");
+    assert!(held_back > 0, "nobody was held back");
+    assert_eq!(*hot.require(1).unwrap(), json!(TRIES));
 }
