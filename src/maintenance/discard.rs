@@ -59,6 +59,9 @@ impl<T> Collection<T> {
     /// then, the number of keys and the state digest are set to what is there. Whatever else had changed behind the
     /// store's back is from then on taken for what was committed: look at what [`Verify`](crate::Verify) finds *before*.
     ///
+    /// A handle of one kind removes nothing of a document that says of itself to be of another. Where that can no longer be read, it is taken for one of the
+    /// handle's.
+    ///
     /// It does not help where the medium itself cannot be read.
     ///
     /// ```
@@ -73,7 +76,7 @@ impl<T> Collection<T> {
     /// ```
     ///
     /// # Errors
-    /// `InvalidId`; `InvalidOption` on the handle of a transaction or snapshot; `Conflict` when others keep writing the documents; `TooLarge` when together
+    /// `InvalidId`; `KindMismatch` for a corrupt document of a kind this collection does not see, and nothing is removed; `InvalidOption` on the handle of a transaction or snapshot; `Conflict` when others keep writing the documents; `TooLarge` when together
     /// they exceed the limit of a commit; `SnapshotExpired` when others overwrite too much while the store is read; `Corrupt` where keys of documents are damaged, or the medium is;
     /// and what a commit can fail with.
     pub fn discard_corrupt<I>(&self, ids: I) -> Result<Vec<Discarded>>
@@ -93,6 +96,11 @@ impl<T> Collection<T> {
             let mut corrupt = BTreeMap::new();
             for id in &ids {
                 let found = examine(&held, self.number, id).map_err(|error| self.at(id, error))?;
+                if let Some(kind) = found.as_ref().and_then(|found| found.kind)
+                    && self.kind.is_some()
+                {
+                    self.must_see_kind(id, kind)?;
+                }
                 corrupt.extend(found.map(|found| (id.clone(), found)));
             }
             if corrupt.is_empty() {
@@ -233,7 +241,9 @@ fn correction(
 struct Corrupt {
     error: Error,
     entries: Vec<(Bytes, Bytes)>,
-    /// What its head says of it, where that can be read.
+    /// The number of its kind, where its head can be read.
+    kind: Option<u32>,
+    /// What its head says that it is counted by, if it is to be counted no longer.
     counter: Option<CensusKey>,
     has_head: bool,
     /// Whether nothing of it stays.
@@ -264,7 +274,14 @@ fn examine(held: &Held, collection: u32, id: &DocumentId) -> Result<Option<Corru
         }
         let error = Error::new(ErrorKind::Corrupt, "chunks of a record have no head");
         let entries = chunks.into_values().collect();
-        return Ok(Some(Corrupt { error, entries, counter: None, has_head: false, is_gone: true }));
+        return Ok(Some(Corrupt {
+            error,
+            entries,
+            kind: None,
+            counter: None,
+            has_head: false,
+            is_gone: true,
+        }));
     };
     let record = Record::from_chunks(&key, &value, |number| {
         Ok::<_, Error>(chunks.get(&number).map(|(_, value)| value.clone()))
@@ -273,7 +290,8 @@ fn examine(held: &Held, collection: u32, id: &DocumentId) -> Result<Option<Corru
         Ok(record) => {
             let entries: Vec<_> = chunks.split_off(&record.chunks.saturating_add(1)).into_values().collect();
             let error = Error::new(ErrorKind::Corrupt, "a record has chunks that do not belong to it");
-            let corrupt = Corrupt { error, entries, counter: None, has_head: true, is_gone: false };
+            let kind = Some(record.header.kind);
+            let corrupt = Corrupt { error, entries, kind, counter: None, has_head: true, is_gone: false };
             Ok((!corrupt.entries.is_empty()).then_some(corrupt))
         }
         Err(error) if error.kind() == ErrorKind::Corrupt => {
@@ -281,7 +299,8 @@ fn examine(held: &Held, collection: u32, id: &DocumentId) -> Result<Option<Corru
             let counter =
                 header.map(|header| CensusKey { collection, kind: header.kind, stamp: header.stamp });
             let entries = std::iter::once((key, value)).chain(chunks.into_values()).collect();
-            Ok(Some(Corrupt { error, entries, counter, has_head: true, is_gone: true }))
+            let kind = counter.map(|counter| counter.kind);
+            Ok(Some(Corrupt { error, entries, kind, counter, has_head: true, is_gone: true }))
         }
         // A newer release has written it.
         Err(error) => Err(error),
@@ -344,19 +363,20 @@ impl Surveyed {
         surplus.retain(|_, more| *more > 0);
         let mut chosen = Vec::new();
         let mut take = |surplus: &mut BTreeMap<CensusKey, i64>, counter: CensusKey| {
-            if let Some(more) = surplus.get_mut(&counter).filter(|more| **more > 0) {
+            let more = surplus.get_mut(&counter).filter(|more| **more > 0);
+            more.map(|more| {
                 *more -= 1;
                 chosen.push(counter);
-            }
+            })
         };
-        for counter in gone(removed).filter_map(|(_, found)| found.counter) {
-            take(&mut surplus, counter);
-        }
+        // Where the counter has been taken for one of which nothing could be told, that one's is left.
+        let untold: Vec<_> = gone(removed)
+            .filter(|(_, found)| found.counter.and_then(|counter| take(&mut surplus, counter)).is_none())
+            .map(|(_, found)| found.has_head)
+            .collect();
         // Those without a head last: others are more likely to be counted.
         for has_head in [true, false] {
-            let unknown =
-                gone(removed).filter(|(_, found)| found.counter.is_none() && found.has_head == has_head);
-            for _ in unknown {
+            for _ in untold.iter().filter(|untold| **untold == has_head) {
                 let all: i64 = surplus.values().fold(0, |sum, more| sum.saturating_add(*more));
                 let next = surplus.iter().find(|(_, more)| **more > 0).map(|(counter, _)| *counter);
                 if let Some(counter) = next.filter(|_| has_head || all > self.damaged_here) {

@@ -358,7 +358,12 @@ impl Builder {
         for Registered { kind, aliases, evolution, element_keys } in self.kinds {
             let (aliases, evolution, element_keys) = (aliases(), &evolution(), element_keys());
             let declaration = Declaration { kind, aliases, evolution, element_keys };
-            kinds.push(registry.declare(&engine, &catalog, declaration, false)?);
+            match registry.declare(&engine, &catalog, declaration, false) {
+                Ok(kind) => kinds.push(kind),
+                // `Store::warnings` tells of the entry, and whoever uses the kind is told again.
+                Err(error) if error.kind() == ErrorKind::Corrupt => {}
+                Err(error) => return Err(error),
+            }
         }
         let (limits, durability) = (self.limits, self.durability);
         let indexes = Indexes::load(&engine)?;

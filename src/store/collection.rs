@@ -12,6 +12,7 @@ use crate::encoding::key::document;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
+use crate::index::indexes::kind_number;
 use crate::model::id::DocumentId;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::backend::{Direction, KeyRange};
@@ -306,28 +307,36 @@ impl<T> Collection<T> {
 
     /// As [`sees`](Self::sees), where only the header is there.
     pub(crate) fn sees_header(&self, header: &Header) -> Result<Option<Arc<Kind>>> {
+        self.sees_kind(header.kind)
+    }
+
+    fn sees_kind(&self, stored: u32) -> Result<Option<Arc<Kind>>> {
         match &self.kind {
-            Some(kind) => Ok(self.is_of(kind, header.kind)?.then(|| Arc::clone(kind))),
-            None => self.inner.registry.resolve(&self.inner.catalog, header.kind).map(Some),
+            Some(kind) => Ok(self.is_of(kind, stored)?.then(|| Arc::clone(kind))),
+            None => self.inner.registry.resolve(&self.inner.catalog, stored).map(Some),
         }
     }
 
-    /// Whether documents that are stored under the kind number `stored` are of `kind`: it may be the number of another of its names.
+    /// Whether documents that are stored under the kind number `stored` are of `kind`: it may be the number of another of its names. Those of a kind whose
+    /// name is damaged are of no kind that there is, as for [indexes](kind_number).
     pub(crate) fn is_of(&self, kind: &Kind, stored: u32) -> Result<bool> {
-        if kind.number() == stored {
-            return Ok(true);
-        }
-        Ok(self.inner.registry.resolve(&self.inner.catalog, stored)?.number() == kind.number())
+        Ok(kind.number() == stored || kind_number(&**self.inner, stored)? == Some(kind.number()))
     }
 
     /// As [`sees`](Self::sees), for writes: `KindMismatch` where the handle does not see it.
     pub(crate) fn must_see(&self, id: &DocumentId, record: &Record) -> Result<Arc<Kind>> {
-        let kind = self.sees(record).map_err(|error| self.at(id, error))?;
-        kind.ok_or_else(|| {
-            let found = self.inner.catalog.kind_name(record.header.kind).unwrap_or_default();
-            let error = Error::new(ErrorKind::KindMismatch, "the document is of another kind");
-            self.at(id, error.with_document_kind(&found))
-        })
+        self.must_see_kind(id, record.header.kind)
+    }
+
+    /// As [`must_see`](Self::must_see), of the kind number that a document is stored under.
+    pub(crate) fn must_see_kind(&self, id: &DocumentId, stored: u32) -> Result<Arc<Kind>> {
+        let unseen = || match self.inner.catalog.kind_name(stored) {
+            Some(found) => Error::new(ErrorKind::KindMismatch, "the document is of another kind")
+                .with_document_kind(&found),
+            None => missing_kind(stored),
+        };
+        let kind = self.sees_kind(stored).and_then(|kind| kind.ok_or_else(unseen));
+        kind.map_err(|error| self.at(id, error))
     }
 
     /// The kind of a new document.

@@ -7,7 +7,7 @@ use pivotdb::backend::{Backend, Batch, Bytes, Direction, KeyRange, PageLimit};
 use pivotdb::testing::damage::backend;
 use pivotdb::{
     Builder, Collection, DocumentId, Durability, ErrorKind, Evolution, Export, Function, Index, IndexState,
-    Op, Result, Store, Verify, Warning,
+    Op, Result, Store, Verify, Versioned, Warning,
 };
 use serde_json::{Value, json};
 
@@ -242,6 +242,32 @@ fn a_document_without_a_head_is_counted_no_longer_beside_one_with_surplus_chunks
     }
 }
 
+/// A handle of one kind removed those of others.
+#[test]
+fn a_handle_of_one_kind_discards_nothing_of_another() {
+    for backend in BACKENDS {
+        let site = backend.site();
+        let (store, notes) = notes(&site);
+        let others = store.collection_with::<Value>("notes", "other", &Evolution::new()).unwrap();
+        others.insert_with_id(60, &json!("mine")).unwrap();
+        let keys = keys_of(&store, 3);
+        flip(&store, &keys[2], 100);
+        add_surplus(&store, 4);
+        for id in [3, 4] {
+            let error = others.discard_corrupt([60, id]).unwrap_err();
+            assert_eq!((error.kind(), error.context().id()), (ErrorKind::KindMismatch, Some(&id.into())));
+        }
+        assert_eq!(keys_of(&store, 3), keys);
+        // Sound ones do not matter, nor do such as nobody can say of what kind they were. Of those it cannot be told which counter counted them: when the others
+        // were discarded, whose counter had been taken for it, its own stayed as it was.
+        assert!(others.discard_corrupt([5, 60]).unwrap().is_empty());
+        write(&store, &keys_of(&store, 7)[0], Some(vec![0; 9]));
+        assert_eq!(others.discard_corrupt([5, 7]).unwrap().len(), 1);
+        assert_eq!(notes.discard_corrupt([3, 4]).unwrap().len(), 2);
+        assert_sound(&store);
+    }
+}
+
 /// One after the other, and while others write: the census is right when the last is gone, and the digest is accepted no earlier.
 #[test]
 fn several_corrupt_documents_are_discarded_one_by_one() {
@@ -371,6 +397,107 @@ fn a_damaged_kind_stops_only_its_own_documents_and_new_kinds() {
         assert_eq!(all.iter().map(|document| document.is_ok()).collect::<Vec<_>>(), [true, false, true]);
         corrupt(all.get(2));
         assert_eq!(store.documents("notes").unwrap().iter().filter(|note| note.is_ok()).count(), 12);
+    }
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Two(i64);
+
+impl Versioned for Two {
+    const KIND: &'static str = "two";
+
+    fn indexes() -> Vec<Index> {
+        vec![Index::on("n")]
+    }
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Three(i64);
+
+impl Versioned for Three {
+    const KIND: &'static str = "three";
+
+    fn aliases() -> &'static [&'static str] {
+        &["two"]
+    }
+}
+
+/// A program that had registered the kind, or a new one, could not open the store.
+#[test]
+fn a_store_with_a_damaged_kind_opens_where_kinds_are_registered() {
+    for backend in BACKENDS {
+        let site = backend.site();
+        let (store, _) = notes(&site);
+        store.collection::<Two>("mixed").unwrap().insert_with_id(2, &Two(2)).unwrap();
+        store
+            .collection_with::<Value>("mixed", "one", &Evolution::new())
+            .unwrap()
+            .insert_with_id(1, &json!(1))
+            .unwrap();
+        let store = reopened(&site, store, b"\x01\x01\x02two");
+        store.close().unwrap();
+        for builder in [options().register::<Two>(), options().register::<Three>()] {
+            let store = site.open(&builder);
+            assert!(
+                store.warnings().iter().any(
+                    |warning| matches!(warning, Warning::Damaged { entry, .. } if entry.contains("two"))
+                )
+            );
+            assert!(corrupt(store.collection::<Two>("mixed")).contains("two"));
+            assert!(corrupt(store.collection::<Three>("mixed")).contains("two"));
+            assert_eq!(store.documents("notes").unwrap().count().unwrap(), NOTES as u64);
+            store.close().unwrap();
+        }
+    }
+}
+
+/// A count of other kinds was `Corrupt`, and so were their scans in the place of each such document.
+#[test]
+fn handles_of_other_kinds_pass_over_documents_of_a_damaged_one() {
+    for backend in BACKENDS {
+        let site = backend.site();
+        let (store, _) = notes(&site);
+        let mixed =
+            |kind: &str, store: &Store| store.collection_with::<Value>("mixed", kind, &renames(1)).unwrap();
+        for n in [1, 3] {
+            mixed("one", &store).insert_with_id(n, &json!({"b": n})).unwrap();
+        }
+        mixed("two", &store).insert_with_id(2, &json!({"b": 2})).unwrap();
+        let store = reopened(&site, store, b"\x01\x01\x02two");
+        let one = mixed("one", &store);
+        let ids = || -> Vec<_> {
+            let ids = one.iter().map(|document| document.unwrap().id().as_i64());
+            ids.collect()
+        };
+        assert_eq!(ids(), [Some(1), Some(3)]);
+        assert_eq!(one.count().unwrap(), 2);
+        assert_eq!(one.find(json!({})).count().unwrap(), 2);
+        assert_eq!((one.exists(2).unwrap(), one.get(2).unwrap().is_none()), (false, true));
+        for scans in [true, false] {
+            let found: Vec<_> = one
+                .find(json!({"b": {"$gte": 2}}))
+                .iter()
+                .map(|found| found.unwrap()["b"].as_i64())
+                .collect();
+            assert_eq!(found, [Some(3)]);
+            if scans {
+                one.create_index(&Index::on("b")).unwrap();
+                store.run().unwrap();
+            }
+        }
+        let mut lines = Vec::new();
+        assert_eq!(Export::new(&one).write_to(&mut lines).unwrap().documents, 2);
+        // Nothing is written over it: of which kind it is is not known.
+        for refused in [
+            one.delete(2).map(drop),
+            one.overwrite(2, &json!({})).map(drop),
+            one.update(2, |_| {}).map(drop),
+            one.put(2, &json!({})).map(drop),
+        ] {
+            corrupt(refused);
+        }
+        assert_eq!(ids(), [Some(1), Some(3)]);
+        corrupt(store.documents("mixed").unwrap().get(2));
     }
 }
 
