@@ -122,6 +122,9 @@ pub(super) const ALL: &[Case] = &[
     case("census", |on| on.store.census().map(drop)),
     case("stats", |on| on.store.stats().map(drop)),
     case("snapshot get", |on| on.snapshot.on(&on.notes).get(1).map(drop)),
+    case("snapshot count", |on| on.snapshot.on(&on.people).count().map(drop)),
+    case("snapshot exists", |on| on.snapshot.on(&on.people).exists("bob").map(drop)),
+    case("snapshot get_many", |on| on.snapshot.on(&on.notes).get_many([0, 3, 99]).map(drop)),
     case("snapshot iter", |on| drain(on.snapshot.on(&on.people).iter())),
     case("view get", |on| on.people.view::<Value>(1)?.get("bob").map(drop)),
     case("insert", |on| on.notes.insert(&note(7)).map(drop)),
@@ -160,6 +163,11 @@ pub(super) const ALL: &[Case] = &[
     case("overwrite", |on| on.people.overwrite("dan", &person("Daniel")).map(drop)),
     case("overwrite of a chunked document", |on| on.notes.overwrite(0, &json!("short")).map(drop)),
     case("merge_patch", |on| on.people.merge_patch("bob", &json!({"age": 31, "contact": {}})).map(drop)),
+    #[cfg(feature = "json-patch")]
+    case("json_patch", |on| {
+        let patch = json!([{"op": "test", "path": "/age", "value": 30}, {"op": "copy", "from": "/age", "path": "/contact"}]);
+        on.people.json_patch("bob", &patch).map(drop)
+    }),
     case("delete", |on| on.people.delete("ada").map(drop)),
     case("delete of a chunked document", |on| on.notes.delete(1).map(drop)),
     case("write through a view", |on| {
@@ -173,6 +181,14 @@ pub(super) const ALL: &[Case] = &[
             notes.delete(0)?;
             notes.insert_with_id(80, &note(80))?;
             drain(notes.range(2..5))
+        })
+    }),
+    case("try_transaction", |on| {
+        on.store.try_transaction(|transaction| {
+            let notes = transaction.on(&on.notes);
+            let n = notes.require(2)?["n"].clone();
+            notes.update(0, |note| note["n"] = n.clone())?;
+            notes.insert_with_id(81, &note(81))
         })
     }),
     case("transaction by hand", |on| {
