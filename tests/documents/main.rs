@@ -14,3 +14,4 @@ mod reviewed;
 mod rewriting;
 mod steps;
 mod support;
+mod untouched;
