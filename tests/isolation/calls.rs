@@ -1,6 +1,6 @@
 //! What the calls give, and how they fail.
 
-use pivotdb::{Collection, Error, ErrorKind, Store};
+use pivotdb::{Collection, Error, ErrorKind, Evolution, Op, Store};
 use serde_json::{Value, json};
 
 use crate::each::{New, on_every_backend};
@@ -116,6 +116,45 @@ fn an_outer_handle_inside_is_an_error_on_this_thread_only() {
             })
             .unwrap();
         values.require(1).unwrap();
+    });
+}
+
+/// A view is a handle as any other: inside it is taken along, and the outer one is an error.
+#[test]
+fn views_are_taken_into_transactions_and_snapshots() {
+    on_every_backend(|new| {
+        let store = new(Store::builder());
+        let steps = Evolution::new().step("say it in full", [Op::rename("n", "number")]);
+        let numbers = store.collection_with::<Value>("numbers", "number", &steps).unwrap();
+        numbers.insert_with_id(1, &json!({"number": 1})).unwrap();
+        let view = numbers.view::<Value>(1).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        let tries = store.transaction(|tx| {
+            let within = tx.on(&view);
+            within.update(1, |one| one["n"] = json!(2))?;
+            within.insert_with_id(2, &json!({"n": 20}))?;
+            assert_eq!((&*within.require(1)?, within.count()?), (&json!({"n": 2}), 2));
+            assert_eq!(*tx.on(&numbers).require(1)?, json!({"number": 2}));
+            let outer = [
+                view.get(1).map(drop).unwrap_err().kind(),
+                view.update(1, |_| {}).map(drop).unwrap_err().kind(),
+                view.count().map(drop).unwrap_err().kind(),
+                view.iter().next().unwrap().map(drop).unwrap_err().kind(),
+            ];
+            assert_eq!(outer, [ErrorKind::InsideTransaction; 4]);
+            // A view that is made of a handle within is within, too.
+            tx.on(&numbers).view::<Value>(1)?.update(2, |two| two["n"] = json!(21)).map(drop)
+        });
+        tries.unwrap();
+        assert_eq!(*view.require(1).unwrap(), json!({"n": 2}));
+        assert_eq!(*numbers.require(2).unwrap(), json!({"number": 21}));
+        // New documents are stored at the view's schema version, changed ones where they were.
+        let stamps = [1, 2].map(|id| numbers.require(id).unwrap().stamp().schema_version);
+        assert_eq!(stamps, [2, 1]);
+        let then = snapshot.on(&view);
+        assert_eq!((&*then.require(1).unwrap(), then.count().unwrap()), (&json!({"n": 1}), 1));
+        assert_eq!(then.update(1, |_| {}).map(drop).unwrap_err().kind(), ErrorKind::InvalidOption);
+        assert!(then.get(2).unwrap().is_none());
     });
 }
 
@@ -246,7 +285,7 @@ fn exists_is_of_the_state_its_handle_is_of() {
 fn what_commits_by_itself_is_refused_within_transactions_and_snapshots() {
     on_every_backend(|new| {
         let (store, values) = store(new);
-        let steps = pivotdb::Evolution::new().step("one", [pivotdb::Op::rename("a", "b")]);
+        let steps = Evolution::new().step("one", [Op::rename("a", "b")]);
         let tx = store.begin().unwrap();
         let snapshot = store.snapshot().unwrap();
         for handle in [tx.on(&values), snapshot.on(&values)] {
@@ -261,7 +300,7 @@ fn what_commits_by_itself_is_refused_within_transactions_and_snapshots() {
 fn an_untyped_insert_sees_the_kinds_its_transaction_has_written() {
     on_every_backend(|new| {
         let store = new(Store::builder());
-        let typed = store.collection_with::<Value>("users", "user", &pivotdb::Evolution::new()).unwrap();
+        let typed = store.collection_with::<Value>("users", "user", &Evolution::new()).unwrap();
         let untyped = store.documents("users").unwrap();
         store
             .transaction(|tx| {

@@ -220,12 +220,12 @@ impl Anomaly {
         self.scripts.iter().map(|script| script.steps.len() + 2).collect()
     }
 
-    /// Every order of all events if there are no more than `at_most`, and otherwise so many at random.
-    pub(crate) fn orders(&self, at_most: usize, chance: &mut Chance) -> Vec<Vec<usize>> {
+    /// Every order of all events if there are no more than `at_most`, and otherwise so many at random; and whether these are all.
+    pub(crate) fn orders(&self, at_most: usize, chance: &mut Chance) -> (Vec<Vec<usize>>, bool) {
         let events = self.events();
         let mut orders = Vec::new();
         if extend(&mut Vec::new(), &mut events.clone(), &mut orders, at_most) {
-            return orders;
+            return (orders, true);
         }
         let all: Vec<usize> = events.iter().enumerate().flat_map(|(n, count)| vec![n; *count]).collect();
         let shuffled = |_| {
@@ -235,7 +235,7 @@ impl Anomaly {
             }
             order
         };
-        (0..at_most).map(shuffled).collect()
+        ((0..at_most).map(shuffled).collect(), false)
     }
 
     pub(crate) fn run(
@@ -349,8 +349,8 @@ fn all_orders_of_few_steps_are_taken() {
         scripts: vec![Script { steps: &[], commits: true }, Script { steps: &[|_, _| {}], commits: true }],
         control: Level::Committed,
     };
-    assert_eq!(anomaly.orders(1000, &mut Chance::new(0)).len(), 10, "5! / (2! 3!)");
-    assert_eq!(anomaly.orders(9, &mut Chance::new(0)).len(), 9);
+    assert_eq!(anomaly.orders(1000, &mut Chance::new(0)).0.len(), 10, "5! / (2! 3!)");
+    assert_eq!(anomaly.orders(9, &mut Chance::new(0)).0.len(), 9);
 }
 
 #[test]
