@@ -511,3 +511,14 @@ fn the_json_of_the_documentation_reads_back() {
     }
     assert_eq!(names.len(), 20, "an op is not in the example: {names:?}");
 }
+
+/// What had nothing at the source of an op could be read, but no longer written, where the target was an element of a list.
+#[test]
+fn where_there_is_no_source_nothing_is_asked_of_the_target() {
+    let body = json!({"l": [1]});
+    for op in [Op::rename("l.a", "l.0"), Op::move_field("a", "l.0"), Op::move_field("a", "l.0.b")] {
+        assert_eq!(up(op.clone(), body.clone()), Ok(body.clone()));
+        let (after, back, _) = there_and_back(&op, &body);
+        assert_eq!((after, back), (body.clone(), body.clone()), "{op:?}");
+    }
+}

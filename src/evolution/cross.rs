@@ -84,12 +84,15 @@ fn undoes_itself(
         | (Action::Move { from, to, .. }, [was_from, was_to]) => {
             let (source, target, was_source, was_target) =
                 if up { (from, to, was_from, was_to) } else { (to, from, was_to, was_from) };
+            let plain = there(source, was_source) && whole(target, was_target) && was_target.value.is_none();
+            if !plain {
+                return Ok(None);
+            }
             // Going up undoes a move without taking anything out.
             let stays = !up || stays_without(body, target)?;
-            let plain = there(source, was_source) && whole(target, was_target) && was_target.value.is_none();
             // An object that going down took out, since it was empty, would be missed.
             let left = up || state(body, source)?.depth == source.names().len();
-            (plain && stays && left).then_some(true)
+            (stays && left).then_some(true)
         }
         (Action::Add { path, .. }, [was]) if up && whole(path, was) && was.value.is_none() => {
             stays_without(body, path)?.then_some(true)
