@@ -31,16 +31,16 @@ use crate::value::path::Path;
 
 /// Steps, each a few ops, and documents of before them.
 #[derive(Debug, Clone)]
-struct Case {
-    steps: Vec<Vec<Op>>,
+pub(super) struct Case {
+    pub(super) steps: Vec<Vec<Op>>,
     /// Before which step there is a function as well.
-    function: Option<usize>,
-    documents: Vec<Document>,
+    pub(super) function: Option<usize>,
+    pub(super) documents: Vec<Document>,
 }
 
 #[derive(Debug, Clone)]
-struct Document {
-    value: Value,
+pub(super) struct Document {
+    pub(super) value: Value,
     depth: usize,
     /// A byte that is another one.
     damage: Option<(usize, u8)>,
@@ -138,7 +138,7 @@ fn lone_ops() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn cases() -> impl Strategy<Value = Case> {
+pub(super) fn cases() -> impl Strategy<Value = Case> {
     let makes_sense = |op: &Op| !matches!(op.0, Repr::Flawed(..));
     let op = || prop_oneof![40 => ops(), 1 => lone_ops()].prop_filter("makes sense", makes_sense);
     let lone = lone_ops().prop_filter("makes sense", makes_sense).prop_map(|op| vec![op]);
@@ -162,7 +162,7 @@ fn cases() -> impl Strategy<Value = Case> {
     })
 }
 
-fn evolution(steps: &[Vec<Op>], function: Option<usize>) -> Evolution {
+pub(super) fn evolution(steps: &[Vec<Op>], function: Option<usize>) -> Evolution {
     steps.iter().enumerate().fold(Evolution::new(), |evolution, (number, ops)| {
         let name = format!("step {number}");
         let evolution = evolution.step(&name, ops.clone());
@@ -247,7 +247,7 @@ fn hold(fused: &Plan, case: &Case, tally: &mut Tally) -> Result<(), TestCaseErro
     Ok(())
 }
 
-fn runner(cases: u32) -> TestRunner {
+pub(super) fn runner(cases: u32) -> TestRunner {
     let config =
         Config { cases, max_global_rejects: 1 << 20, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)

@@ -10,3 +10,5 @@ mod trace;
 
 #[cfg(test)]
 mod equivalence;
+#[cfg(test)]
+mod reading;
