@@ -1,8 +1,14 @@
 //! Ops, and documents for them to work on.
 
 pub(crate) use pivotdb::Class;
+use std::fmt::Debug;
+use std::sync::OnceLock;
+
 use pivotdb::{Evolution, Op, Path, Taken, Time, To, When};
 use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
 /// An op of each kind, some in several forms.
@@ -23,6 +29,9 @@ pub(crate) const OPS: &[&str] = &[
     "inside",
     "each",
     "each_value",
+    "inside, iso",
+    "each, iso",
+    "each_value, iso",
     "convert to integer",
     "convert to number",
     "convert to text",
@@ -69,6 +78,11 @@ impl Case {
         op(self.name(), &self.paths, &self.value)
     }
 
+    /// Whether it is an op that carries out others.
+    pub(crate) fn is_within(&self) -> bool {
+        self.name().starts_with("inside") || self.name().starts_with("each")
+    }
+
     pub(crate) fn class(&self) -> Class {
         self.op().class().expect("no case is flawed")
     }
@@ -90,6 +104,10 @@ impl Case {
 
     /// Whether the target is free, and nothing around it is empty, so that what the op makes can be told from what was there.
     pub(crate) fn free(&self) -> bool {
+        if self.is_within() {
+            let text = self.document.to_string();
+            return !["new", "moved"].iter().any(|target| text.contains(&format!("{target:?}")));
+        }
         let mut around = Some(&self.document);
         let written = self.op().writes();
         for name in written.last().into_iter().flat_map(Path::names) {
@@ -121,17 +139,55 @@ impl Case {
         true
     }
 
-    /// Changes what the op has written, or something within it; whether there was anything to change.
+    /// Changes everything that what the op keeps goes by: what it has written, or what ops within it have, in every element and member; whether there was anything to change.
     pub(crate) fn edit_written(&self, body: &mut Value) -> bool {
-        for path in self.op().writes() {
-            if let Some(value) = at(body, &path)
+        if self.is_within() {
+            return at(body, &self.paths[0]).is_some_and(|place| self.edit_within(place));
+        }
+        let written = self.op().writes();
+        for path in &written {
+            if let Some(value) = at(body, path)
                 && *value != self.edit
             {
                 *value = self.edit.clone();
                 return true;
             }
         }
-        false
+        // Nothing is there, which is what the op has left.
+        written.iter().any(|path| self.edit_nothing(body, path))
+    }
+
+    fn edit_nothing(&self, body: &mut Value, path: &Path) -> bool {
+        let parent = path.parent().and_then(|parent| at(body, &parent));
+        match (parent, path.last()) {
+            (Some(Value::Object(members)), Some(name)) if !members.contains_key(name) => {
+                members.insert(name.to_owned(), self.edit.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn edit_within(&self, place: &mut Value) -> bool {
+        let edited = || json!({"edited": self.edit});
+        match (self.name(), place) {
+            ("inside", place @ Value::Object(_)) => {
+                put(place, &self.paths[1], edited());
+                place["r"] = edited();
+                place["n"] = edited();
+            }
+            ("inside, iso", place @ Value::Object(_)) => {
+                for name in ["old", "new", "k", "moved"] {
+                    place[name] = edited();
+                }
+            }
+            (_, Value::Array(elements)) if !elements.is_empty() => elements.fill_with(edited),
+            ("each_value" | "each_value, iso", Value::Object(members)) if !members.is_empty() => {
+                members.values_mut().for_each(|value| *value = edited());
+            }
+            _ => return false,
+        }
+        true
     }
 }
 
@@ -175,6 +231,9 @@ fn op(name: &str, [a, b, c]: &[Path; 3], value: &Value) -> Op {
         "each_value" => {
             Op::each_value(a, [Op::convert("", To::Text).or("none").or_back(0), Op::uppercase("")])
         }
+        "inside, iso" => Op::inside(a, iso()),
+        "each, iso" => Op::each(a, iso()),
+        "each_value, iso" => Op::each_value(a, iso()),
         "convert to integer" => Op::convert(a, To::Integer).or(0),
         "convert to number" => Op::convert(a, To::Number).or(0.5).or_back("0").if_present(),
         "convert to text" => Op::convert(a, To::Text).or("?").or_back(-1),
@@ -197,6 +256,11 @@ fn op(name: &str, [a, b, c]: &[Path; 3], value: &Value) -> Op {
     }
 }
 
+/// Ops that lose nothing of objects without members `new` and `moved`.
+fn iso() -> [Op; 2] {
+    [Op::rename("old", "new"), Op::move_field("k", "moved.k")]
+}
+
 /// Values that the op can work on at its source: going up, or, where it has been up, going down.
 fn fitting(name: &str, up: bool) -> Vec<Value> {
     match (name, up) {
@@ -211,6 +275,24 @@ fn fitting(name: &str, up: bool) -> Vec<Value> {
         }
         ("inside", false) => vec![json!({"n": 7}), json!({"n": 1.5, "k": [1]}), json!({"n": 2, "r": 1})],
         ("inside", true) => vec![json!({"r": 1, "n": "07", "k": [1]}), json!({"n": 1.5}), json!({"n": null})],
+        ("inside, iso", true) => {
+            vec![json!({"old": 1}), json!({"k": [1], "x": 2}), json!({"old": null, "k": 1})]
+        }
+        ("inside, iso", false) => {
+            vec![json!({"new": 1}), json!({"moved": {"k": 1}}), json!({"moved": {"k": 1, "x": 2}})]
+        }
+        ("each, iso", true) => {
+            vec![json!([{"old": 1}, {"x": 2, "k": 3}]), json!([{"k": null}]), json!([{}, {"old": {}}])]
+        }
+        ("each, iso", false) => {
+            vec![json!([{"new": 1}, {"moved": {"k": 2, "x": 1}}]), json!([{}, {"moved": {"k": 1}}])]
+        }
+        ("each_value, iso", true) => {
+            vec![json!({"x": {"old": 1}, "": {"k": 2}}), json!({"y": {"k": {}, "old": 1}})]
+        }
+        ("each_value, iso", false) => {
+            vec![json!({"x": {"new": 1}}), json!({"y": {"moved": {"k": 2}}, "z": {}})]
+        }
         ("each", true) => vec![
             json!([{"old": 1, "n": "007"}, {"n": "7", "t": "AbC"}, {"n": 7, "t": "abc"}, " x "]),
             json!([{"n": null}, {"old": 1, "n": "x"}]),
@@ -346,14 +428,11 @@ impl Plant {
 /// Cases of the op at `op`, most of them with something to do for it going up, or going down.
 pub(crate) fn cases(op: usize, up: bool) -> impl Strategy<Value = Case> {
     let edit = prop_oneof![
-        1 => Just(json!("x y")),
-        1 => Just(json!(7)),
-        3 => Just(json!([{"n": 3}])),
-        1 => Just(json!({"in": 1})),
+        6 => select(vec![json!("x y"), json!(7), json!([{"n": 3}]), json!([{"n": 3}]), json!([{"n": 3}]), json!({"in": 1})]),
         1 => values(),
     ];
     let plant = (
-        prop_oneof![6 => Just(Some(up)), 1 => Just(Some(!up)), 1 => Just(None)],
+        select([vec![Some(up); 6], vec![Some(!up), None]].concat()),
         0..20_usize,
         prop::bool::weighted(0.85),
     )
@@ -366,7 +445,9 @@ pub(crate) fn cases(op: usize, up: bool) -> impl Strategy<Value = Case> {
     )
 }
 
+/// Paths apart from each other.
 fn paths() -> impl Strategy<Value = [Path; 3]> {
+    static PATHS: OnceLock<Vec<Path>> = OnceLock::new();
     let path = || {
         let within_an_element = (names(), names()).prop_map(|(list, member)| vec![list, "0".into(), member]);
         let names = prop_oneof![
@@ -376,30 +457,52 @@ fn paths() -> impl Strategy<Value = [Path; 3]> {
         ];
         names.prop_map(|names| Path::from_names(names).unwrap())
     };
-    (path(), path(), path())
+    let paths = || select(drawn(&PATHS, path(), |path| path.names().len()));
+    (paths(), paths(), paths())
         .prop_map(|(a, b, c)| [a, b, c])
         .prop_filter("apart", |[a, b, c]| !a.overlaps(b) && !b.overlaps(c) && !a.overlaps(c))
 }
 
+/// So many that hardly any document has a twin, drawn once, the small ones first: drawing anew for every document takes longer than any law.
+fn drawn<T: Debug>(
+    all: &'static OnceLock<Vec<T>>,
+    strategy: impl Strategy<Value = T>,
+    size: impl Fn(&T) -> usize,
+) -> &'static [T] {
+    all.get_or_init(|| {
+        let mut runner = TestRunner::default();
+        let mut all: Vec<T> = (0..5000)
+            .map(|_| strategy.new_tree(&mut runner).expect("nothing is rejected").current())
+            .collect();
+        all.sort_by_key(size);
+        all
+    })
+}
+
 fn names() -> impl Strategy<Value = String> {
-    prop_oneof![
-        9 => "[abcd]",
-        1 => prop_oneof![Just(""), Just("a.b"), Just("$x"), Just("~"), Just("/"), Just("0")].prop_map(str::to_owned)
-    ]
+    let names = prop_oneof![
+        9 => select(&["a", "b", "c", "d"][..]),
+        1 => select(&["", "a.b", "$x", "~", "/", "0"][..]),
+    ];
+    names.prop_map(str::to_owned)
 }
 
 fn values() -> impl Strategy<Value = Value> {
-    let scalar = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        (-3..3).prop_map(Value::from),
-        prop_oneof![Just(1.5), Just(-0.0), Just(1e300)].prop_map(Value::from),
-        "[aB ]{0,3}".prop_map(Value::from),
-        prop_oneof![Just(u64::MAX), Just(1 << 63)].prop_map(Value::from),
-    ];
-    scalar.prop_recursive(3, 12, 3, |inner| {
+    static VALUES: OnceLock<Vec<Value>> = OnceLock::new();
+    let scalar = || {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-3..3).prop_map(Value::from),
+            prop_oneof![Just(1.5), Just(-0.0), Just(1e300)].prop_map(Value::from),
+            "[aB ]{0,3}".prop_map(Value::from),
+            prop_oneof![Just(u64::MAX), Just(1 << 63)].prop_map(Value::from),
+        ]
+    };
+    let nested = scalar().prop_recursive(3, 12, 3, |inner| {
         prop_oneof![2 => objects(inner.clone(), 0), 1 => proptest::collection::vec(inner, 0..3).prop_map(Value::Array)]
-    })
+    });
+    select(drawn(&VALUES, nested, |value| value.to_string().len()))
 }
 
 fn objects(value: impl Strategy<Value = Value>, least: usize) -> impl Strategy<Value = Value> {

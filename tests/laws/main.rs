@@ -1,7 +1,9 @@
 //! The laws of evolution, each put to the test on many documents, op by op, with a control: a system that breaks the law, which the same test must catch.
 //!
-//! `cargo test --release --test laws -- --nocapture` prints, for each law, how many documents it was tested on, and in how many of them the op had
-//! something to do.
+//! `cargo test --release --test laws -- --nocapture` prints, for each law, how many documents it was tested on, and how many of them the op changed; and
+//! below that the same for each op. "At least 10,000 documents and at least 30% non-identity outcomes per op" is read so: for each op, the law was put to the test by at least 30%
+//! of its documents, which the op changed. Of documents there are at least 10,000 for each law, and for each op where the law is what ops are defined by: that
+//! they are undone. An op that a law says nothing of (a computed inverse where there is none) is not counted; how many are is fixed, so that none drops out unseen.
 
 #[cfg(test)]
 mod cases;
@@ -11,15 +13,12 @@ mod documented;
 mod harness;
 #[cfg(test)]
 mod opaque;
-
-use std::cell::RefCell;
-use std::sync::Arc;
+#[cfg(test)]
+mod stores;
 
 use cases::Class;
-use harness::{Run, System, fails, holds};
-use opaque::{Later, names_the_step};
-use pivotdb::backend::{Backend, Direction, KeyRange, MemoryBackend, PageLimit};
-use pivotdb::{Complement, Document, Error, ErrorKind, Evolution, Function, Op, Path, StepContext, Store};
+use harness::{Run, System, fails, holds, holds_for_many, is_same};
+use pivotdb::{Complement, ErrorKind, Evolution, Function, Op, Path, StepContext};
 use serde_json::{Value, json};
 
 fn real() -> System {
@@ -46,7 +45,7 @@ fn total_or_typed_error() {
         Ok(outcome(system.up(case)).is_ok_and(|body| body != case.document))
     };
     let broken = System { lose_everything_at: Some("\"a\""), ..real() };
-    holds("total or typed error", true, 29, law, &broken);
+    holds("total or typed error", true, 32, law, &broken);
 }
 
 #[test]
@@ -63,7 +62,7 @@ fn deterministic() {
         if same { Ok(changed) } else { Err("once this and once that".to_owned()) }
     };
     let broken = System { count_calls: true, ..real() };
-    holds("deterministic", true, 29, law, &broken);
+    holds("deterministic", true, 32, law, &broken);
 }
 
 /// What is kept may be kept in another order.
@@ -109,30 +108,35 @@ fn step_by_step_is_the_plan() {
         Ok(changed)
     };
     let broken = System { skip_last_of_many: true, ..real() };
-    holds("step by step = plan", true, 29, law, &broken);
+    holds("step by step = plan", true, 32, law, &broken);
 }
 
 #[test]
-fn current_documents_untouched() {
+fn what_is_read_is_what_would_be_written() {
     let law = |system: &System, case: &cases::Case| {
-        let evolution = case.evolution();
-        let Ok((body, complement)) = system.up(case) else { return Ok(false) };
-        let again = system.run(&evolution, 2, 2, &body, &complement).map_err(|error| error.to_string())?;
-        if again == (body.clone(), complement) {
-            Ok(body != case.document)
-        } else {
-            Err(format!("{again:?}"))
+        let mut changed = false;
+        for evolution in [case.chain(), case.evolution()] {
+            let last = evolution.schema_version();
+            for (from, to) in [(1, last), (last, 1)] {
+                let read = system.read(&evolution, from, to, &case.document);
+                let written = system.run(&evolution, from, to, &case.document, &Complement::empty());
+                if !is_same(&read, &written) {
+                    return Err(format!("{read:?} and {written:?}"));
+                }
+                changed |= read.is_ok_and(|body| body != case.document);
+            }
         }
+        Ok(changed)
     };
-    let broken = System { mark_current: true, ..real() };
-    holds("current documents untouched", true, 29, law, &broken);
+    let broken = System { misread: true, ..real() };
+    holds("read = written", true, 32, law, &broken);
 }
 
 /// Puts something into the objects on the way to where the op writes; whether there are any.
 fn plant(case: &cases::Case, body: &mut Value) -> Vec<Path> {
     let mut planted = Vec::new();
     for path in case.op().writes() {
-        for depth in 0..path.names().len() + usize::from(case.name() == "inside") {
+        for depth in 0..path.names().len() + usize::from(case.name().starts_with("inside")) {
             let around = path.prefix(depth);
             if let Some(Value::Object(members)) = cases::at(body, &around)
                 && !planted.contains(&around)
@@ -180,7 +184,7 @@ fn unknown_fields_kept() {
         Ok(changed)
     };
     let broken = System { drop_member: Some("unknown"), ..real() };
-    holds("unknown fields kept", true, 29, law, &broken);
+    holds("unknown fields kept", true, 32, law, &broken);
 }
 
 /// There and back again, with the complement: the same document, and no complement left but what was there.
@@ -202,14 +206,15 @@ fn down_after_up() {
     let wrong = System { invert: Some(wrong_inverse), ..real() };
     let fields = fails("down(up(x)) == x", true, law, &wrong).expect("the wrong inverse must be caught");
     assert!(fields <= 5, "shrunk to {fields} fields only");
+    println!("down(up(x)) == x: a wrong inverse was caught and shrunk to {fields} fields");
     let broken = System { forget_complements: true, ..real() };
-    holds("down(up(x)) == x", true, 29, law, &broken);
+    holds_for_many("down(up(x)) == x", true, 32, law, &broken);
 }
 
 #[test]
 fn up_after_down() {
     let broken = System { forget_complements: true, ..real() };
-    holds("up(down(y)) == y", false, 24, |system, case| round_trip(system, case, false), &broken);
+    holds_for_many("up(down(y)) == y", false, 27, |system, case| round_trip(system, case, false), &broken);
 }
 
 /// Whatever was renamed is renamed back to something else.
@@ -235,9 +240,8 @@ fn computed_inverses() {
         }
     };
     let broken = System { invert: Some(wrong_inverse), ..real() };
-    let fields = fails("computed inverses", true, law, &broken).expect("the wrong inverse must be caught");
+    let fields = holds_for_many("computed inverses", true, 5, law, &broken);
     assert!(fields <= 5, "shrunk to {fields} fields only");
-    holds("computed inverses", true, 2, law, &broken);
 }
 
 /// What a program reads, edits and writes at one schema version, it reads back, and what the other version has to say stays.
@@ -261,7 +265,7 @@ fn put_get_after_edits() {
         if read == edited { Ok(shown != case.document) } else { Err(format!("{edited} is read as {read}")) }
     };
     let broken = System { believe_stale: true, ..real() };
-    holds("PutGet after edits on iso paths, and all others", false, 24, law, &broken);
+    holds("PutGet after edits on iso paths, and all others", false, 27, law, &broken);
 }
 
 #[test]
@@ -270,8 +274,7 @@ fn stale_complements_are_discarded() {
         let evolution = case.evolution();
         let Ok((mut body, complement)) = system.up(case) else { return Ok(false) };
         let changed = body != case.document;
-        // What ops within it keep belongs to elements and members, and survives an edit of something else.
-        if matches!(case.name(), "inside" | "each" | "each_value") || !case.edit_written(&mut body) {
+        if !case.edit_written(&mut body) {
             return Ok(false);
         }
         let with = outcome(system.run(&evolution, 2, 1, &body, &complement));
@@ -279,63 +282,7 @@ fn stale_complements_are_discarded() {
         if with == without { Ok(changed) } else { Err(format!("{with:?} instead of {without:?}")) }
     };
     let broken = System { believe_stale: true, ..real() };
-    holds("complement discarded when stale", true, 24, law, &broken);
-}
-
-/// Everything a store has stored.
-fn stored(backend: &MemoryBackend) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let all = KeyRange { start: Vec::new(), end: None };
-    let limit = PageLimit { entries: usize::MAX, bytes: usize::MAX };
-    let page = backend.page(&all, Direction::Forward, limit).ok()?;
-    Some(page.entries.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect())
-}
-
-/// In a store: a write that a step fails on leaves every byte as it was.
-#[test]
-fn inputs_unchanged_on_failure() {
-    let doomed = || Op::move_field("doomed", "wall.inside");
-    let law = |system: &System, case: &cases::Case| {
-        let backend = Arc::new(MemoryBackend::new());
-        let found: Result<_, Error> = (|| {
-            let store = Store::builder().open_backend(backend.clone())?;
-            let newer =
-                store.collection_with::<Value>("k", "k", &case.evolution().step("doomed", [doomed()]))?;
-            let older = newer.view::<Value>(2)?;
-            // One that is read on the way up, and one that is carried up again after the edit.
-            let mut walled = case.document.clone();
-            walled["wall"] = json!(1);
-            walled["doomed"] = json!(2);
-            newer.view::<Value>(1)?.insert_with_id(1, &walled)?;
-            let mut free = case.document.clone();
-            free["wall"] = json!(1);
-            newer.insert_with_id(2, &free)?;
-            store.flush()?;
-            let before = stored(&backend);
-            let failed = [
-                newer.merge_patch(1, &json!({"x": 1})).map(drop),
-                newer.put(1, &json!({"x": 1})).map(drop),
-                older.merge_patch(2, &json!({"doomed": 2})).map(drop),
-            ];
-            if system.touch {
-                newer.merge_patch(2, &json!({"touched": true})).map(drop).or_else(failed_step)?;
-            }
-            store.flush()?;
-            let after = stored(&backend);
-            store.close()?;
-            Ok((failed, before.is_some() && before == after))
-        })();
-        let (failed, same) = found.map_err(|error| error.to_string())?;
-        if let Some(Ok(())) = failed.iter().find(|failed| failed.is_ok()) {
-            return Err("it did not fail".to_owned());
-        }
-        if same {
-            Ok(system.up(case).is_ok_and(|(body, _)| body != case.document))
-        } else {
-            Err("the store has changed".to_owned())
-        }
-    };
-    let broken = System { touch: true, ..real() };
-    holds("inputs unchanged on failure", true, 29, law, &broken);
+    holds("complement discarded when stale", true, 32, law, &broken);
 }
 
 /// The steps of a case, and before or after them one that forgets something which its documents do not have; `None` where they make no sense.
@@ -389,8 +336,8 @@ fn several_steps_one_of_which_forgets() {
             Ok(met && alone.is_ok_and(|(body, _)| body != case.document))
         }
     };
-    holds("down(up(x)) == x, forgetting something", true, 29, law(true), &broken());
-    holds("up(down(y)) == y, forgetting something", false, 24, law(false), &broken());
+    holds("down(up(x)) == x, forgetting something", true, 32, law(true), &broken());
+    holds("up(down(y)) == y, forgetting something", false, 27, law(false), &broken());
 }
 
 /// A function that loses something both ways.
@@ -429,86 +376,8 @@ fn functions_are_undone() {
             }
         }
     };
-    holds("down(up(x)) == x, over functions", true, 29, law(true), &broken());
-    holds("up(down(y)) == y, over functions", false, 29, law(false), &broken());
-}
-
-/// In a store: what is known of a document besides its body, and what is stored of it.
-#[test]
-fn metadata_untouched() {
-    // A store for many documents, each of another kind.
-    let stores = RefCell::new((Store::memory().unwrap(), 0_u32));
-    let law = |system: &System, case: &cases::Case| {
-        let number = stores.borrow().1;
-        if number.is_multiple_of(100) {
-            *stores.borrow_mut() = (Store::memory().map_err(|error| error.to_string())?, number);
-        }
-        stores.borrow_mut().1 += 1;
-        let name = format!("thing {number}");
-        let found: Result<_, Error> = stores
-            .borrow()
-            .0
-            .collection_with::<Value>(&name, &name, &case.evolution())
-            .and_then(|newer| Ok((newer.view::<Value>(1)?, newer)))
-            .and_then(|(older, newer)| {
-                let id = older.insert(&case.document)?;
-                let before = older.require(&id)?;
-                if system.touch {
-                    newer.merge_patch(&id, &json!({"touched": true})).map(drop).or_else(failed_step)?;
-                }
-                Ok((before, newer.get(&id), newer.iter().next(), older.require(&id)?))
-            });
-        let (before, got, iterated, after) = found.map_err(|error| error.to_string())?;
-        let known = |document: &Document<Value>| {
-            let identity = (document.id().clone(), document.kind().to_owned(), document.revision());
-            (identity, document.created(), document.updated(), document.stamp())
-        };
-        let mut changed = false;
-        for read in [got.ok().flatten(), iterated.and_then(Result::ok), Some(after.clone())].iter().flatten()
-        {
-            if known(read) != known(&before) {
-                return Err(format!("{:?} became {:?}", known(&before), known(read)));
-            }
-            changed |= read.value != before.value;
-        }
-        if after.value == before.value { Ok(changed) } else { Err(format!("{} is stored", after.value)) }
-    };
-    let broken = System { touch: true, ..real() };
-    holds("id, revision, times untouched", true, 29, law, &broken);
-}
-
-fn failed_step(error: Error) -> Result<(), Error> {
-    if error.kind() == ErrorKind::StepFailed { Ok(()) } else { Err(error) }
-}
-
-/// In a store: a program does not know the op that a document has crossed. It neither shows nor touches what it would have to take for something else, says why, and
-/// goes on with all others.
-#[test]
-fn opaque_never_crosses_silently() {
-    let law = |system: &System, case: &cases::Case| {
-        let Ok((body, _)) = system.up(case) else { return Ok(false) };
-        let text = |error: Error| error.to_string();
-        let later = Later::new(system, case, &body).map_err(text)?;
-        let before = later.stored().map_err(text)?;
-        for (what, outcome) in later.attempts() {
-            match outcome {
-                Err(error) if names_the_step(&error) => {}
-                other => return Err(format!("{what}: {other:?}")),
-            }
-        }
-        if later.stored().map_err(text)? != before {
-            return Err("what is stored has changed".to_owned());
-        }
-        let raw = later.things.get_stored("after").map_err(text)?;
-        if raw.is_none_or(|raw| *raw != body) {
-            return Err("what is stored cannot be read as it is".to_owned());
-        }
-        later.things.insert_with_id("before", &case.document).map_err(text)?;
-        let other = later.things.require("before").map_err(text)?;
-        if *other == case.document { Ok(body != case.document) } else { Err(format!("{} instead", *other)) }
-    };
-    let broken = System { pass_unknown: true, ..real() };
-    holds("opaque never crosses silently", true, 29, law, &broken);
+    holds("down(up(x)) == x, over functions", true, 32, law(true), &broken());
+    holds("up(down(y)) == y, over functions", false, 32, law(false), &broken());
 }
 
 #[test]
@@ -543,5 +412,5 @@ fn forgotten_is_forgotten() {
         Ok(!complement.is_empty() || body != document)
     };
     let broken = System { only_remove: true, ..real() };
-    holds("forgotten is forgotten", true, 29, law, &broken);
+    holds("forgotten is forgotten", true, 32, law, &broken);
 }
