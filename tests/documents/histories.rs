@@ -1,41 +1,14 @@
 //! Programs with different steps, and different names, on one store.
 
-use std::sync::Arc;
-
-use pivotdb::backend::MemoryBackend;
-use pivotdb::{
-    Collection, ErrorKind, Evolution, Function, Op, Standing, Store, To, Verify, Versioned, Warning,
-};
+use pivotdb::{ErrorKind, Evolution, Function, Op, Standing, Store, To, Verify, Versioned, Warning};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What programs come and go on.
-struct Medium(Arc<MemoryBackend>);
-
-impl Medium {
-    fn new() -> Self {
-        Self(Arc::new(MemoryBackend::new()))
-    }
-
-    fn open(&self) -> Store {
-        Store::builder().open_backend(self.0.clone()).unwrap()
-    }
-
-    /// A program that knows the kind `thing` with these steps.
-    fn things(&self, evolution: &Evolution) -> (Store, Collection<Value>) {
-        let store = self.open();
-        let things = store.collection_with("things", "thing", evolution).unwrap();
-        (store, things)
-    }
-}
+use crate::support::{Medium, base};
 
 fn standings(store: &Store, kind: &str) -> Vec<(u32, Option<String>, Standing, u64)> {
     let history = store.history(kind).unwrap().into_iter();
     history.map(|entry| (entry.stamp.schema_version, entry.step, entry.standing, entry.documents)).collect()
-}
-
-fn base() -> Evolution {
-    Evolution::new().step("one", [Op::rename("a", "b")])
 }
 
 fn bad() -> Evolution {
@@ -229,6 +202,66 @@ fn what_cannot_be_brought_along_is_refused_by_document() {
     assert_eq!((&*raw, raw.stamp()), (&json!({"b": 1, "x": 1, "y": 2, "sum": 3}), stamp));
     let read: Vec<_> = things.iter().map(|thing| thing.is_ok()).collect();
     assert_eq!(read, [false, true]);
+}
+
+/// Typed access to a document that has gone on, after the step that is in the way.
+#[test]
+fn what_is_in_the_way_is_named_however_far_above_it_a_document_is() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Thing {
+        b: i64,
+    }
+    impl Versioned for Thing {
+        const KIND: &'static str = "thing";
+        fn evolution() -> Evolution {
+            base()
+        }
+    }
+    let medium = Medium::new();
+    let newer = behind_a_function().step("later", [Op::add("later", 1)]).step("last", [Op::trim("b")]);
+    let stamps = medium.run(&newer, |things| {
+        things.insert_with_id("new", &json!({"b": 1, "x": 1, "y": 2, "sum": 3, "later": 2})).unwrap();
+        things.view::<Value>(2).unwrap().insert_with_id("old", &json!({"b": 1})).unwrap();
+        things.require("new").unwrap().stamp()
+    });
+    assert_eq!(stamps.schema_version, 5);
+
+    let store = Store::builder().register::<Thing>().open_backend(medium.0.clone()).unwrap();
+    let things = store.collection::<Thing>("things").unwrap();
+    let history = store.history("thing").unwrap();
+    let sum = history.iter().find(|entry| entry.step.as_deref() == Some("sum")).unwrap().stamp;
+    assert_eq!(sum.schema_version, 3);
+    let in_a_query = things.find(json!({"b": 1})).sort("_id").to_vec().unwrap_err();
+    for error in [
+        things.get("new").unwrap_err(),
+        things.require("new").unwrap_err(),
+        things.iter().find_map(Result::err).unwrap(),
+        in_a_query,
+        things.update("new", |thing| thing.b = 2).unwrap_err(),
+        things.put("new", &Thing { b: 2 }).unwrap_err(),
+        store.transaction(|tx| tx.on(&things).update("new", |thing| thing.b = 2)).unwrap_err(),
+    ] {
+        let context = error.context();
+        assert_eq!(error.kind(), ErrorKind::HistoryDiverged, "{error}");
+        assert_eq!((context.collection(), context.kind()), (Some("things"), Some("thing")), "{error}");
+        assert_eq!((context.id(), context.stamp()), (Some(&"new".into()), Some(stamps)), "{error}");
+        assert_eq!(context.step(), Some("sum"), "{error}");
+        // Which program that is: the one whose step leads to this stamp.
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(&sum.to_string()), "{error}: {cause}");
+        assert!(error.to_string().contains("\"sum of both\""), "{error}");
+    }
+    assert_eq!(things.require("old").unwrap().value, Thing { b: 1 });
+    let raw = things.get_stored("new").unwrap().unwrap();
+    let body = json!({"b": 1, "x": 1, "y": 2, "sum": 3, "later": 2});
+    assert_eq!((&*raw, raw.stamp()), (&body, stamps), "as it was");
+    things.update("old", |thing| thing.b = 7).unwrap();
+    store.close().unwrap();
+
+    medium.run(&newer, |things| {
+        assert_eq!(*things.require("new").unwrap(), body);
+        assert_eq!(*things.require("old").unwrap(), json!({"b": 7, "sum": 0, "later": 1}));
+    });
 }
 
 #[test]

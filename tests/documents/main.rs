@@ -9,6 +9,7 @@ mod histories;
 mod kinds;
 mod many;
 mod model;
+mod panics;
 mod ranges;
 mod reviewed;
 mod rewriting;

@@ -1,42 +1,10 @@
 //! What programs of several steps read, edit and write on one store. Each test tells of a bug that was found by reading.
 
-use std::sync::Arc;
-
-use pivotdb::backend::{Backend, Direction, KeyRange, MemoryBackend, PageLimit};
-use pivotdb::{Collection, ErrorKind, Evolution, Function, Op, StepContext, Store, Versioned};
+use pivotdb::{ErrorKind, Evolution, Function, Op, StepContext, Store, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-struct Medium(Arc<MemoryBackend>);
-
-impl Medium {
-    fn new() -> Self {
-        Self(Arc::new(MemoryBackend::new()))
-    }
-
-    fn open(&self) -> Store {
-        Store::builder().open_backend(self.0.clone()).unwrap()
-    }
-
-    /// All values that are stored, one after the other.
-    fn bytes(&self) -> Vec<u8> {
-        let limit = PageLimit { entries: usize::MAX, bytes: usize::MAX };
-        let page = self.0.page(&KeyRange::prefix(&[]), Direction::Forward, limit).unwrap();
-        page.entries.into_iter().flat_map(|(_, value)| value.to_vec()).collect()
-    }
-
-    /// What a program with these steps does.
-    fn run<T>(&self, evolution: &Evolution, work: impl FnOnce(&Collection<Value>) -> T) -> T {
-        let store = self.open();
-        let done = work(&store.collection_with("things", "thing", evolution).unwrap());
-        store.close().unwrap();
-        done
-    }
-}
-
-fn base() -> Evolution {
-    Evolution::new().step("one", [Op::rename("a", "b")])
-}
+use crate::support::{Medium, base};
 
 fn forgetting(evolution: Evolution) -> Evolution {
     evolution.step("f", [Op::remove("ssn").forget()])
