@@ -76,18 +76,22 @@ const PHASES: [Phase; 5] = [Phase::Others, Phase::Older, Phase::Newer, Phase::Ol
 pub(crate) fn run<P: Pivot>(module: &str, name: &str) {
     let directory = tempfile::tempdir().unwrap();
     for phase in PHASES {
-        let mut program = Command::new(std::env::current_exe().unwrap());
-        program.args(["--exact", "program", "--nocapture"]);
-        program.env(CHILD, format!("{module} {phase:?}")).env("PIVOT_STORE", directory.path().join("pivot"));
-        let output = program.output().unwrap();
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{name}, {phase:?}:\n{out}{err}");
-        assert!(out.contains("played"), "{name}, {phase:?} has done nothing:\n{out}{err}");
+        start(&format!("{module} {phase:?}"), &directory.path().join("pivot"));
     }
     let lines = lines_written(P::SOURCE);
     assert!(lines <= 5, "{name}: {lines} lines");
     let line = format!("{name}: {lines} lines, rolled back and forward, nothing lost\n");
     std::io::stdout().write_all(line.as_bytes()).unwrap();
+}
+
+/// Plays `what` in a process of its own, on the store at `path`.
+pub(crate) fn start(what: &str, path: &Path) {
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    program.args(["--exact", "program", "--nocapture"]).env(CHILD, what).env("PIVOT_STORE", path);
+    let output = program.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{what}:\n{out}{err}");
+    assert!(out.contains("played"), "{what} has done nothing:\n{out}{err}");
 }
 
 /// If this process was started to be one of the programs, plays it.

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use pivotdb::{Collection, Durability, Evolution, Op, Store, To, Verify, Versioned, Warning};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::harness::start;
 
 fn common() -> Evolution {
     Evolution::new()
@@ -292,46 +293,104 @@ fn take_turn<T: Shape>(turn: u64, store: &Store) {
     for before in 0..turn {
         deeds(before, &mut model);
     }
-    compare(store, &users, &model);
+    compare(store, &users, &model).unwrap();
     for deed in deeds(turn, &mut model) {
         match deed {
             Deed::Insert(id, model) => {
                 users.insert_with_id(id, &T::of(&model)).unwrap();
-                let patch = json!({"unknown": {"to": ["all", id]}});
+                let patch = json!({"unknown": unknown(id)});
                 store.documents("users").unwrap().merge_patch(id, &patch).unwrap();
             }
             Deed::Edit(id, edit) => drop(users.update(id, |user| user.edit(&edit).unwrap()).unwrap()),
             Deed::Delete(id) => assert!(users.delete(id).unwrap()),
         }
     }
-    compare(store, &users, &model);
+    compare(store, &users, &model).unwrap();
 }
 
-fn compare<T: Shape>(store: &Store, users: &Collection<T>, model: &BTreeMap<i64, Model>) {
+/// What differs between the documents, as the program sees them, and the model.
+fn compare<T: Shape>(
+    store: &Store,
+    users: &Collection<T>,
+    model: &BTreeMap<i64, Model>,
+) -> Result<(), String> {
     let found: Vec<_> = users.iter().map(|user| user.unwrap()).collect();
-    assert_eq!(found.len(), model.len());
-    for (user, (id, model)) in found.iter().zip(model) {
-        assert_eq!((user.id(), &user.value), (&(*id).into(), &T::of(model)), "stored at {}", user.stamp());
-        let untyped = store.documents("users").unwrap().require(*id).unwrap();
-        assert_eq!(untyped.get("unknown"), Some(&json!({"to": ["all", id]})));
+    if found.len() != model.len() {
+        return Err(format!("{} documents instead of {}", found.len(), model.len()));
     }
+    for (user, (id, model)) in found.iter().zip(model) {
+        let expected = T::of(model);
+        if (user.id(), &user.value) != (&(*id).into(), &expected) {
+            let (id, stamp) = (user.id(), user.stamp());
+            return Err(format!("{id}: {:?} instead of {expected:?}, stored at {stamp}", user.value));
+        }
+        let untyped = store.documents("users").unwrap().require(*id).unwrap();
+        if untyped.get("unknown") != Some(&unknown(*id)) {
+            return Err(format!("{id}: what nobody knows is {:?}", untyped.get("unknown")));
+        }
+    }
+    Ok(())
 }
 
-/// The control: an older program that writes its documents whole loses what it has no room for.
-fn loss_is_found() -> bool {
+/// What no program knows.
+fn unknown(id: i64) -> Value {
+    json!({"to": ["all", id]})
+}
+
+/// A model with one document, and the store of the newer program that has it.
+fn one_document() -> (Store, BTreeMap<i64, Model>) {
     let store = Store::memory().unwrap();
     let users = store.collection::<Newer>("users").unwrap();
-    let model = |country: &str| Model {
+    let model = Model {
         name: "Ada".into(),
         mail: "ada@example.org".into(),
         age: 36,
         phone: "1".into(),
-        country: country.into(),
+        country: "GB".into(),
         tier: 0,
     };
-    users.insert_with_id(1, &Newer::of(&model("GB"))).unwrap();
-    users.view::<Older>(3).unwrap().overwrite(1, &Older::of(&model("GB"))).unwrap();
-    users.require(1).unwrap().value == Newer::of(&model("NL"))
+    users.insert_with_id(1, &Newer::of(&model)).unwrap();
+    store.documents("users").unwrap().merge_patch(1, &json!({"unknown": unknown(1)})).unwrap();
+    (store, BTreeMap::from([(1, model)]))
+}
+
+/// The control: whatever an older program loses that writes its documents otherwise than it should, the comparison tells.
+#[test]
+fn losses_are_told() {
+    type Loss = fn(&Store, &Collection<Older>, &Model);
+    let losses: [(&str, Option<Loss>); 5] = [
+        ("", None),
+        // What it has no room for, known and unknown.
+        (
+            "country: \"NL\"",
+            Some(|store, users, model| {
+                users.overwrite(1, &Older::of(model)).unwrap();
+                store.documents("users").unwrap().merge_patch(1, &json!({"unknown": unknown(1)})).unwrap();
+            }),
+        ),
+        (
+            "what nobody knows is None",
+            Some(|store, _, _| {
+                store.documents("users").unwrap().merge_patch(1, &json!({"unknown": null})).unwrap();
+            }),
+        ),
+        // An edit, and a document.
+        (
+            "name: \"Eve\"",
+            Some(|_, users, _| drop(users.update(1, |user| user.name = "Eve".into()).unwrap())),
+        ),
+        ("0 documents instead of 1", Some(|_, users, _| assert!(users.delete(1).unwrap()))),
+    ];
+    for (told, loss) in losses {
+        let (store, model) = one_document();
+        let users = store.collection::<Newer>("users").unwrap();
+        if let Some(loss) = loss {
+            loss(&store, &users.view::<Older>(3).unwrap(), &model[&1]);
+        }
+        let compared = compare(&store, &users, &model);
+        assert_eq!(compared.is_err(), loss.is_some(), "{compared:?}");
+        assert!(compared.err().is_none_or(|difference| difference.contains(told)), "{told}");
+    }
 }
 
 #[test]
@@ -340,18 +399,12 @@ fn programs_take_turns() {
     let path = directory.path().join("turns.pivot");
     let (mut model, mut edits, mut of_older) = (BTreeMap::new(), 0, 0);
     for turn in 0..OF_TWO + OF_THREE {
-        let mut process = Command::new(std::env::current_exe().unwrap());
-        process.args(["--exact", "program", "--nocapture"]);
-        let output =
-            process.env("PIVOT", format!("turns {turn}")).env("PIVOT_STORE", &path).output().unwrap();
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success() && out.contains("played"), "turn {turn}:\n{out}{err}");
+        start(&format!("turns {turn}"), &path);
         let edited = |deed: &Deed| matches!(deed, Deed::Edit(..));
         let count = deeds(turn, &mut model).into_iter().filter(edited).count();
         edits += count;
         of_older += if program(turn) == 0 { count } else { 0 };
     }
-    assert!(loss_is_found(), "the control was not caught");
     // The last turns were on branches.
     let store = Store::open(&path).unwrap();
     store.collection::<Newer>("users").unwrap();
