@@ -14,6 +14,8 @@ mod harness;
 #[cfg(test)]
 mod opaque;
 #[cfg(test)]
+mod redefined;
+#[cfg(test)]
 mod stores;
 
 use cases::Class;

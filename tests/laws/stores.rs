@@ -34,9 +34,8 @@ impl Shared {
 
 /// Everything that is stored, and something is.
 pub(crate) fn everything(backend: &MemoryBackend) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let all = KeyRange { start: Vec::new(), end: None };
     let limit = PageLimit { entries: usize::MAX, bytes: usize::MAX };
-    let page = backend.page(&all, Direction::Forward, limit).expect("memory can be read");
+    let page = backend.page(&KeyRange::prefix(&[]), Direction::Forward, limit).expect("memory can be read");
     assert!(!page.entries.is_empty(), "nothing is stored");
     page.entries.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }
