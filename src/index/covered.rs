@@ -1,7 +1,5 @@
 //! Which documents a generation covers.
 
-use crate::error::error::Error;
-use crate::error::kind::ErrorKind;
 use crate::index::flags::Flags;
 use crate::index::generation::{Generation, Shape, are_alike};
 use crate::index::impact::is_carried;
@@ -84,19 +82,6 @@ impl<'g> Covered<'g> {
     }
 }
 
-/// Whether documents that are stored under the kind number `stored` are of the kind with the number `kind`, or may be, since the catalog does not know it. A
-/// scan tells of those.
-pub(crate) fn may_be_of(kinds: &dyn Kinds, stored: u32, kind: u32) -> Result<bool, Error> {
-    if is_of(kinds, stored, kind) {
-        return Ok(true);
-    }
-    match kinds.kind(stored) {
-        Ok(_) => Ok(false),
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
-        Err(error) => Err(error),
-    }
-}
-
 /// Whether both are numbers of one kind.
 pub(crate) fn is_of(kinds: &dyn Kinds, one: u32, other: u32) -> bool {
     one == other || kinds.family(one).contains(&other)
@@ -107,6 +92,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::error::error::Error;
+    use crate::error::kind::ErrorKind;
     use crate::index::generation::tests::{generation, stamp};
     use crate::record::kind::Kind;
 
@@ -163,6 +150,5 @@ mod tests {
         assert!(generation.covered(&Named, 5).unwrap().shape(stamp(2)).is_none());
         assert!(!generation.covers_just(&Named, [2, 5].into_iter()));
         assert!(is_of(&Named, 5, 2) && !is_of(&Named, 5, 3));
-        assert!(may_be_of(&Named, 3, 2).unwrap(), "it is not known");
     }
 }

@@ -8,7 +8,7 @@ use crate::encoding::key::space::Span;
 use crate::error::error::Error;
 use crate::evolution::history::Stop;
 use crate::filter::route::Route;
-use crate::index::covered::may_be_of;
+use crate::index::covered::is_of;
 use crate::index::entries_of::choose;
 use crate::index::flags::Flags;
 use crate::index::generation::Generation;
@@ -175,7 +175,7 @@ fn all_stored(
             return Ok(false);
         }
         for (number, from) in stored(held, collection)? {
-            if may_be_of(kinds, number, kind.number())? && !is_so(&kind, number, from, *to) {
+            if is_of(kinds, number, kind.number()) && !is_so(&kind, number, from, *to) {
                 return Ok(false);
             }
         }

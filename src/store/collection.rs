@@ -12,7 +12,7 @@ use crate::encoding::key::document;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
 use crate::evolution::evolution::Evolution;
-use crate::index::indexes::kind_number;
+use crate::index::covered;
 use crate::model::id::DocumentId;
 use crate::record::kind::{Declaration, Kind};
 use crate::storage::backend::{Direction, KeyRange};
@@ -318,9 +318,18 @@ impl<T> Collection<T> {
     }
 
     /// Whether documents that are stored under the kind number `stored` are of `kind`: it may be the number of another of its names. Those of a kind whose
-    /// name is damaged are of no kind that there is, as for [indexes](kind_number).
+    /// name is damaged are so where the catalog still knows that it is one of them.
     pub(crate) fn is_of(&self, kind: &Kind, stored: u32) -> Result<bool> {
-        Ok(kind.number() == stored || kind_number(&**self.inner, stored)? == Some(kind.number()))
+        if kind.number() == stored {
+            return Ok(true);
+        }
+        match self.inner.registry.resolve(&self.inner.catalog, stored) {
+            Ok(other) => Ok(other.number() == kind.number()),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                Ok(covered::is_of(&**self.inner, stored, kind.number()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// As [`sees`](Self::sees), for writes: `KindMismatch` where the handle does not see it.
