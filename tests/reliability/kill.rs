@@ -129,7 +129,7 @@ fn run_on(backend: Tested, seed: u64) {
     let mut tally = Tally::new(name.clone(), seed);
     let mut rng = Rng::new(seed);
     let scratch = tempfile::Builder::new().prefix("pivotdb-kill-").tempdir().expect("a directory");
-    let kills = from_environment("PIVOTDB_KILLS", tested::usual(backend, 100, 40));
+    let kills = from_environment("PIVOTDB_KILLS", 100);
     let mut control = 0;
     while control < 30 && !liar_is_caught(scratch.path(), backend, &mut rng, control) {
         control += 1;

@@ -12,8 +12,8 @@
 //! | variable | harness | usually | long |
 //! |---|---|---|---|
 //! | `PIVOTDB_SEED` | all but `fault` in memory | random, printed | the one of the run to be repeated, as far as processes and disks allow |
-//! | `PIVOTDB_KILLS` | `kill` | 100 kills, 40 with redb | 2000 |
-//! | `PIVOTDB_CUTS` | `powercut` | 60 cuts, 40 with redb | 600 |
+//! | `PIVOTDB_KILLS` | `kill` | 100 kills | 2000 |
+//! | `PIVOTDB_CUTS` | `powercut` | 60 cuts | 600 |
 //! | `PIVOTDB_KILLS` `PIVOTDB_CUTS` | `kill_with_indexes` `powercut_with_indexes` | 24 and 12, 18 and 12 with redb | 600 |
 //! | `PIVOTDB_FAULTS` | `fault`, on files | 120 faults, 160 with redb | 5000 |
 //! | `PIVOTDB_FULL` | `fulldisk` | 6 full disks, 3 with redb | 100 |

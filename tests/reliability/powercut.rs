@@ -50,7 +50,7 @@ fn run_on(backend: Tested, seed: u64) {
     if tries.is_some() {
         tally.control_caught();
     }
-    let cuts = from_environment("PIVOTDB_CUTS", tested::usual(backend, 60, 40));
+    let cuts = from_environment("PIVOTDB_CUTS", 60);
     let mut seen = Seen::default();
     let mut usual_opening = Duration::from_millis(100);
     let mut stores = 0;
