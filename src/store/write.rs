@@ -275,7 +275,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     }
 
     /// Applies a JSON Patch (RFC 6902), its `test` operations included, to the document as this program sees it, and gives the
-    /// result. All operations are carried out or none.
+    /// result. All operations are carried out or none. `test` compares numbers by their value, so that `1` is `1.0`, and exactly.
     ///
     /// ```
     /// # use pivotdb::Store;
@@ -292,8 +292,8 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// ```
     ///
     /// # Errors
-    /// `InvalidPatch` when `patch` is not one; `PatchFailed`, naming operation and path, when an operation cannot be carried out; otherwise as
-    /// [`merge_patch`](Self::merge_patch).
+    /// `InvalidPatch` when `patch` is not one; naming operation and path, `PatchFailed` when an operation cannot be carried out, and `TooLarge` or `TooDeep` when the
+    /// document is beyond the limits after it, whatever the next ones do; otherwise as [`merge_patch`](Self::merge_patch).
     #[cfg(feature = "json-patch")]
     pub fn json_patch(&self, id: impl Into<DocumentId>, patch: &Value) -> Result<Document<T>> {
         let id = id.into();
