@@ -12,15 +12,14 @@ use crate::encoding::body::raw::Raw;
 use crate::encoding::text::parse::{Duplicates, parse};
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
-use crate::evolution::fingerprint;
 use crate::evolution::function::Function;
-use crate::evolution::history::Recorded;
 use crate::evolution::invalid::{Flaw, InvalidEvolution, OpFlaw};
 use crate::evolution::json;
 use crate::evolution::op::Repr;
 use crate::evolution::shapes::Shapes;
 use crate::evolution::step::{Code, Step, StepBody};
 use crate::model::name;
+use crate::model::stamp::Fingerprint;
 
 /// All steps of a kind, in order. The first leads from schema version 1 to 2.
 ///
@@ -217,10 +216,9 @@ impl Evolution {
 
 /// Whether a catalog can keep the step.
 fn fits_an_entry(step: &Step) -> Result<(), BodyError> {
-    // Every stamp takes as much room.
-    let stamp = fingerprint::root("");
-    let recorded = json::from_step(step).map(|step| Recorded { stamp, parent: stamp.fingerprint, step });
-    let entry = recorded.map_or(Value::Null, |recorded| recorded.entry());
+    // Every fingerprint takes as much room.
+    let parent = Fingerprint::new(0);
+    let entry = json::from_step(step).map_or(Value::Null, |step| json::to_entry(parent, &step));
     Node::from_value(entry)?.to_bytes(Limits::default()).map(drop)
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 #[cfg(test)]
 use crate::encoding::body::tally;
@@ -86,7 +86,7 @@ pub(crate) struct Recorded {
 impl Recorded {
     /// As it stands in the catalog.
     pub(crate) fn entry(&self) -> Value {
-        json!({ "parent": self.parent.to_string(), "step": self.step })
+        json::to_entry(self.parent, &self.step)
     }
 }
 

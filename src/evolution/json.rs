@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::evolution::action::{Action, Convert, Place, Taken};
 use crate::evolution::condition::Condition;
@@ -12,6 +12,7 @@ use crate::evolution::invalid::OpFlaw;
 use crate::evolution::op::{Op, Repr};
 use crate::evolution::step::{Code, Step};
 use crate::evolution::time::Time;
+use crate::model::stamp::Fingerprint;
 use crate::value::path::Path;
 
 /// The JSON form of an op; `None` where it is flawed.
@@ -274,6 +275,11 @@ pub(crate) fn from_step(step: &Step) -> Option<Value> {
         members.put("redefines", reason.clone());
     }
     Some(Value::Object(members.0))
+}
+
+/// The entry of a catalog for a step in canonical form, and the fingerprint before it.
+pub(crate) fn to_entry(parent: Fingerprint, step: &Value) -> Value {
+    json!({ "parent": parent.to_string(), "step": step })
 }
 
 /// The step of this form, as a user writes it: every op must be known, and there is no function.

@@ -65,8 +65,10 @@ fn plain(n: usize) -> StepBody {
     }
 }
 
+type MakeStep = fn(usize) -> StepBody;
+
 /// What step number `n` of each sort of chain does.
-const CHAINS: [(&str, fn(usize) -> StepBody); 5] = [
+const CHAINS: [(&str, MakeStep); 5] = [
     ("together", plain),
     ("with splits", |n| match n % 5 {
         3 => Op::add(format!("s{n}"), "x y").into(),
@@ -94,7 +96,7 @@ const CHAINS: [(&str, fn(usize) -> StepBody); 5] = [
     }),
 ];
 
-fn chain(length: usize, step: fn(usize) -> StepBody) -> Evolution {
+fn chain(length: usize, step: MakeStep) -> Evolution {
     let steps = (0..length).map(|n| (n, step(n)));
     steps.fold(Evolution::new(), |evolution, (n, body)| evolution.step(&n.to_string(), body))
 }
