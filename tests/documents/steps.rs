@@ -166,6 +166,33 @@ fn a_refused_declaration_leaves_no_trace() {
     assert_eq!(store.collection_with::<Value>("people", "user", &other).unwrap().count().unwrap(), 0);
 }
 
+/// A step that no catalog can keep was found out when the kind and its aliases had been recorded.
+#[test]
+fn a_declaration_that_cannot_be_recorded_leaves_no_trace() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Deep;
+    impl Versioned for Deep {
+        const KIND: &'static str = "deep";
+        fn aliases() -> &'static [&'static str] {
+            &["shallow"]
+        }
+        fn evolution() -> Evolution {
+            Evolution::new().step("deep", [Op::add("a", (0..126).fold(json!(1), |inner, _| json!([inner])))])
+        }
+    }
+    let medium = Medium::new();
+    let store = medium.open();
+    let things = store.documents("things").unwrap();
+    things.insert_with_id(1, &json!({})).unwrap();
+    let before = medium.bytes();
+    let error = store.collection::<Deep>("things").unwrap_err();
+    assert_eq!((error.kind(), error.context().step()), (ErrorKind::InvalidEvolution, Some("deep")));
+    assert_eq!(medium.bytes(), before);
+    let shallow = store.collection_with::<Value>("things", "shallow", &Evolution::new()).unwrap();
+    assert_eq!(shallow.count().unwrap(), 0);
+    store.close().unwrap();
+}
+
 /// Each declaration said everything again.
 #[test]
 fn warnings_are_given_once() {
