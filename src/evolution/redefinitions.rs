@@ -1,8 +1,11 @@
 //! What becomes of documents when steps are redefined, and of what had been kept of them.
 
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::encoding::body::node::Node;
+use crate::evolution::action::Taken;
 use crate::evolution::context::StepContext;
 use crate::evolution::evolution::Evolution;
 use crate::evolution::function::Function;
@@ -291,4 +294,118 @@ fn a_step_is_matched_with_one_step_of_the_other_branch() {
     let plan = ours.plan(theirs.current(), ours.current()).unwrap();
     let (body, _) = write(&plan, &json!({"land": "GB", "country": "FR"}), &[]);
     assert_eq!(body, json!({"paese": "GB", "country": "FR"}));
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let name = || prop_oneof![Just("a"), Just("b"), Just("c"), Just("ssn")];
+    let taken = || prop_oneof![Just(Taken::Keep), Just(Taken::Replace)];
+    let pair = || (name(), name(), taken()).prop_filter("they differ", |(from, to, _)| from != to);
+    let flat = prop_oneof![
+        name().prop_map(Op::trim),
+        name().prop_map(Op::uppercase),
+        name().prop_map(Op::remove),
+        name().prop_map(|path| Op::add(path, 1)),
+        pair().prop_map(|(from, to, taken)| Op::rename(from, to).if_taken(taken)),
+        pair().prop_map(|(from, to, taken)| Op::move_field(from, to).if_taken(taken)),
+        pair().prop_map(|(from, to, taken)| Op::copy(from, to).if_taken(taken)),
+        pair().prop_map(|(from, to, taken)| Op::copy(from, format!("in.{to}")).if_taken(taken)),
+        pair().prop_map(|(from, to, _)| Op::inside("in", [Op::rename(from, to).if_taken(Taken::Keep)])),
+        name().prop_map(|path| Op::remove(format!("in.{path}"))),
+        name().prop_map(|path| Op::split(path, "-", ["in.a", "in.b"]).if_taken(Taken::Replace)),
+        name().prop_map(|path| Op::join(["in.a", "in.b"], "-", path).if_taken(Taken::Replace)),
+    ];
+    prop::collection::vec(flat, 1..3)
+}
+
+/// What one step does to one program, and to another one that has redefined it.
+fn definitions() -> impl Strategy<Value = Vec<[Vec<Op>; 2]>> {
+    let step = prop_oneof![1 => ops().prop_map(|ops| [ops.clone(), ops]), 2 => [ops(), ops()]];
+    prop::collection::vec(step, 1..4)
+}
+
+/// Two programs with these steps, and a last one that the second has forget something unless it is to be caught.
+fn programs(steps: &[[Vec<Op>; 2]], forgets: bool, last_is_redefined: bool) -> Option<[History; 2]> {
+    let evolution = |of: usize| {
+        let steps = steps.iter().enumerate();
+        steps.fold(Evolution::new(), |evolution, (number, definitions)| {
+            let evolution = evolution.step(&number.to_string(), definitions[of].clone());
+            let same = definitions[0] == definitions[1];
+            if of == 1 && !same { evolution.redefine("better") } else { evolution }
+        })
+    };
+    let forget = if forgets { Op::remove("ssn").forget() } else { Op::remove("ssn") };
+    let (mut first, mut second) = (evolution(0), evolution(1).step("drop", [forget]));
+    if last_is_redefined {
+        first = first.step("drop", [Op::remove("ssn")]);
+        second = second.redefine("it must not live on");
+    }
+    let [first, mut second] = [first, second].map(|evolution| History::new("user", &evolution).ok());
+    second.as_mut()?.learn(recorded(first.as_ref()?));
+    Some([first?, second?])
+}
+
+/// Brings a document up, some of the way by the first program and the rest by the second, and down again. Gives how much there was to forget.
+fn forget(
+    steps: &[[Vec<Op>; 2]],
+    (crossed, redefined, forgets): (usize, bool, bool),
+    body: &Value,
+) -> Result<bool, String> {
+    let Some([first, second]) = programs(steps, forgets, redefined) else { return Ok(false) };
+    let id = DocumentId::from(1);
+    let go = |plan: &Plan, body: &Value, kept: &[u8]| {
+        let mut node = Node::from_value(body.clone()).unwrap();
+        let open = OpenComplement::read(kept).unwrap();
+        let kept = plan.write(&mut node, &open, &StepContext::new("user", &id)).ok()?;
+        Some((node.to_value().unwrap(), kept.to_bytes().unwrap()))
+    };
+    let holds = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase().contains("secret");
+    let version = u32::try_from(crossed % first.declared().len() + 2).unwrap();
+    let middle = first.own(version).unwrap();
+    let up = first.plan(first.own(1).unwrap(), middle).unwrap();
+    let Some((stored, kept)) = go(&up, body, &[]) else { return Ok(false) };
+    let had = holds(&kept) || stored.get("ssn").is_some_and(|ssn| holds(ssn.to_string().as_bytes()));
+    let Ok(up) = second.plan(middle, second.current()) else { return Ok(false) };
+    let Some((high, kept)) = go(&up, &stored, &kept) else { return Ok(false) };
+    if holds(&kept) {
+        return Err(format!("kept: {}", String::from_utf8_lossy(&kept)));
+    }
+    let down = second.plan(second.current(), second.own(1).unwrap()).unwrap();
+    match go(&down, &high, &kept) {
+        Some((low, _)) if holds(low.to_string().as_bytes()) && !holds(high.to_string().as_bytes()) => {
+            Err(format!("shown: {low}"))
+        }
+        _ => Ok(had && !holds(high.to_string().as_bytes())),
+    }
+}
+
+/// Whatever definitions of the steps below a document has crossed, and whichever of the step that forgets.
+#[test]
+fn what_is_forgotten_lives_on_nowhere() {
+    let body = || {
+        let text = || prop_oneof![Just(json!(" secret-secret ")), Just(json!(" x ")), Just(json!("y-z"))];
+        (text(), text(), text()).prop_map(|(a, b, c)| {
+            // What is secret is in one place, and wherever steps take it from there.
+            let tame = |value: Value| if value == json!(" secret-secret ") { json!(1) } else { value };
+            json!({"a": tame(a), "b": tame(b), "c": tame(c), "ssn": " secret-secret "})
+        })
+    };
+    let inputs = || (definitions(), (0..4_usize, any::<bool>()), body());
+    let config = || Config { cases: 3000, failure_persistence: None, ..Config::default() };
+    let met = std::cell::Cell::new(0);
+    TestRunner::new(config())
+        .run(&inputs(), |(steps, (crossed, redefined), body)| {
+            let had = forget(&steps, (crossed, redefined, true), &body).map_err(TestCaseError::fail)?;
+            met.set(met.get() + u32::from(had));
+            Ok(())
+        })
+        .unwrap();
+    let caught = TestRunner::new(config()).run(&inputs(), |(steps, (crossed, redefined), body)| {
+        forget(&steps, (crossed, redefined, false), &body).map(drop).map_err(TestCaseError::fail)
+    });
+    assert!(caught.is_err(), "the control was not caught");
+    println!(
+        "forgotten: 3000 documents, {} with something to forget, 0 with any of it left, control caught",
+        met.get()
+    );
+    assert!(met.get() > 500, "there was too little to forget: {}", met.get());
 }
