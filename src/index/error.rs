@@ -20,6 +20,8 @@ pub(crate) enum IndexError {
     Unknown,
     #[error("what there is of this name is of programs that see documents in other shapes")]
     LeftBehind,
+    #[error("the index is of a kind with steps that this program has not declared")]
+    Undeclared,
     #[error("the document has more entries in an index than are allowed")]
     TooManyEntries { limit: usize },
     #[error("the document has lists at several paths of an index")]
@@ -52,6 +54,10 @@ impl From<IndexError> for Error {
             IndexError::LeftBehind => new(
                 ErrorKind::InvalidIndex,
                 "the index was left behind: what there is of it is for programs that see documents in other shapes",
+            ),
+            IndexError::Undeclared => new(
+                ErrorKind::KindRequired,
+                "the index is of a kind with steps that this program has not declared, so that its newest shape is not known",
             ),
             IndexError::TooManyEntries { limit } => {
                 indexed("the document has more entries in an index than are allowed")

@@ -180,8 +180,8 @@ impl<T> Collection<T> {
     /// untyped one the newest of this name.
     ///
     /// # Errors
-    /// `InvalidIndex` when there is none of this name, or only those of programs that see documents in other shapes, which are left to them; otherwise as
-    /// [`create_index`](Self::create_index).
+    /// `InvalidIndex` when there is none of this name, or only those of programs that see documents in other shapes, which are left to them; `KindRequired` when it is of a kind with
+    /// steps that this program has not declared; otherwise as [`create_index`](Self::create_index).
     pub fn rebuild_index(&self, name: &str) -> Result<()> {
         self.check_live()?;
         let newest = self.newest(name)?;
@@ -190,7 +190,9 @@ impl<T> Collection<T> {
                 return self.inner.begin_build(&made);
             }
         }
-        let error = Error::from(IndexError::LeftBehind).with_detail("generation", newest.number);
+        let error =
+            if has_foreign(&**self.inner, &newest) { IndexError::Undeclared } else { IndexError::LeftBehind };
+        let error = Error::from(error).with_detail("generation", newest.number);
         Err(error.in_collection(&self.name).with_detail("index", name))
     }
 

@@ -111,6 +111,7 @@ fn what_a_program_may_yet_declare_is_not_superseded() {
     let store = medium.open();
     let untyped = store.documents("things").unwrap();
     assert_eq!(untyped.drop_superseded_indexes().unwrap(), 0);
+    assert_eq!(untyped.rebuild_index("number").unwrap_err().kind(), ErrorKind::KindRequired);
     assert_eq!(
         index(&untyped, "number").map(|info| (info.state, info.current)),
         Some((IndexState::Readable, true))
