@@ -1,9 +1,10 @@
 //! What the design promises of indexes, each promise by itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
-use pivotdb::{Collection, Cursor, Evolution, Index, IndexState, field};
+use pivotdb::{Collection, Cursor, Evolution, Index, IndexState, Op, field};
 use serde_json::{Value, json};
 
 use crate::support::{Medium, Watched, check, fill, index, states, things};
@@ -221,5 +222,41 @@ fn what_is_discarded_while_a_build_comes_past_leaves_no_mark() {
     let info = index(&things, "n").unwrap();
     assert_eq!((info.state, info.unreadable), (IndexState::Readable, 0));
     assert_eq!(used(&things, &json!({"n": 2})), Some(1));
+    check(&store);
+}
+
+/// A build that came to its end dropped what it was to replace, while somebody had found that and was about to say that he wants it again.
+#[test]
+fn an_index_that_is_wanted_again_is_not_dropped_by_what_was_to_take_its_place() {
+    let medium = Arc::new(Watched::default());
+    let open = |steps: &Evolution| {
+        let builder = pivotdb::Store::builder().background(false).index_at_once(0);
+        let store = builder.open_backend(medium.clone()).unwrap();
+        let things = store.collection_with::<Value>("things", "thing", steps).unwrap();
+        (store, things)
+    };
+    let (store, things) = open(&Evolution::new());
+    fill(&things, 10);
+    things.create_index(&Index::on("n").named("i")).unwrap();
+    store.run().unwrap();
+    things.create_index(&Index::on("m").named("i")).unwrap();
+    store.close().unwrap();
+    let (store, things) = open(&Evolution::new().step("more", [Op::add("more", 1)]));
+    let (sender, building) = mpsc::channel();
+    let (builder, mut counted) = (store.clone(), 0);
+    *medium.while_counting.lock().unwrap() = Some(Box::new(move || {
+        counted += 1;
+        // It has been found, and is to go over to the program's shape.
+        if counted == 2 {
+            let builder = builder.clone();
+            sender.send(thread::spawn(move || builder.run().unwrap())).unwrap();
+            thread::sleep(Duration::from_millis(300));
+        }
+    }));
+    things.create_index(&Index::on("n").named("i")).unwrap();
+    *medium.while_counting.lock().unwrap() = None;
+    building.try_recv().unwrap().join().unwrap();
+    store.run().unwrap();
+    assert_eq!(used(&things, &json!({"n": 3})), Some(1), "{:?}", states(&things));
     check(&store);
 }
