@@ -39,7 +39,7 @@ fn the_text_of_a_cursor_goes_on_over_steps_of_a_build_and_a_store_that_is_opened
     let medium = Medium::new();
     let (mut store, mut things) = medium.things(&Evolution::new());
     fill(&things, 1000);
-    things.create_index(&Index::on("m").and("n").named("i")).unwrap();
+    things.create_index(&Index::on("m").and_descending("n").named("i")).unwrap();
     let mut text: Option<String> = None;
     let (mut seen, mut plans) = (Vec::new(), Vec::new());
     loop {
@@ -55,7 +55,11 @@ fn the_text_of_a_cursor_goes_on_over_steps_of_a_build_and_a_store_that_is_opened
             break;
         }
         text = results.cursor().unwrap().map(|cursor| cursor.to_string());
-        plans.push(things.find(json!({"m": 3})).explain().unwrap().plan);
+        // There and back, so that it is entered wherever the build is.
+        for m in [99, 1] {
+            things.update(901, |one| one["m"] = json!(m)).unwrap();
+        }
+        plans.push(query.explain().unwrap().plan);
         drop(store.step().unwrap());
         store.close().unwrap();
         (store, things) = medium.things(&Evolution::new());
