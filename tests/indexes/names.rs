@@ -3,6 +3,8 @@
 //! A generation has a kind under the name of the program that made it. A program with another name for the kind took its documents for ones that are not covered: they were
 //! not entered, and the index stayed readable; the other program found nothing of them, and took their values twice.
 
+use std::collections::BTreeMap;
+
 use pivotdb::{Collection, Evolution, Impact, Index, IndexState, Op, Store, Versioned, field};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -171,4 +173,161 @@ fn an_index_that_was_made_by_a_call_is_taken_along_to_a_new_name() {
     assert_eq!(found(&users, "b"), (1, true));
     assert!(users.insert(&json!({"mail": "b"})).unwrap_err().is_unique_violation());
     check(&store);
+}
+
+macro_rules! programs {
+    ($($name:ident: $kind:literal, $aliases:expr, $n:literal, $steps:expr;)*) => {
+        $(
+            #[derive(Debug, Serialize, Deserialize)]
+            #[serde(transparent)]
+            struct $name(Value);
+
+            impl Versioned for $name {
+                const KIND: &'static str = $kind;
+
+                fn aliases() -> &'static [&'static str] {
+                    $aliases
+                }
+
+                fn evolution() -> Evolution {
+                    $steps
+                }
+
+                fn indexes() -> Vec<Index> {
+                    vec![Index::on($n).named("i"), Index::unique("u")]
+                }
+            }
+
+            impl Program for $name {
+                const N: &'static str = $n;
+
+                fn of(body: Value) -> Self {
+                    Self(body)
+                }
+
+                fn body(&mut self) -> &mut Value {
+                    &mut self.0
+                }
+            }
+        )*
+    };
+}
+
+trait Program: Versioned {
+    /// What it calls the path of the index.
+    const N: &'static str;
+
+    fn of(body: Value) -> Self;
+
+    fn body(&mut self) -> &mut Value;
+}
+
+fn is_called_number() -> Evolution {
+    Evolution::new().step("n is called number", [Op::rename("n", "number")])
+}
+
+programs! {
+    Former: "user", &[], "n", Evolution::new();
+    Renamed: "person", &["user"], "n", Evolution::new();
+    Stepped: "person", &["user"], "number", is_called_number();
+    Branched: "user", &[], "n", Evolution::new().step("more", [Op::add("more", 1)]);
+    Newest: "member", &["person", "user"], "number", is_called_number();
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % below
+    }
+}
+
+/// What there is: by id, what is at the two paths.
+type Documents = BTreeMap<u64, (u64, u64)>;
+
+#[derive(Debug, Default)]
+struct Seen {
+    queries: u64,
+    by_index: u64,
+    refused: u64,
+    written: u64,
+}
+
+fn run_program<T: Program>(medium: &Medium, random: &mut Random, documents: &mut Documents, seen: &mut Seen) {
+    let store = medium.open();
+    let of = store.collection::<T>("users").unwrap();
+    for _ in 0..30 {
+        let (id, n, u) = (random.below(20), random.below(4), random.below(40));
+        let taken = documents.iter().any(|(other, (_, value))| *other != id && *value == u);
+        let written = match (documents.contains_key(&id), random.below(3)) {
+            (true, 0) => {
+                assert!(of.delete(id).unwrap());
+                documents.remove(&id);
+                continue;
+            }
+            (true, _) => {
+                let change = |one: &mut T| {
+                    one.body()[T::N] = json!(n);
+                    one.body()["u"] = json!(u);
+                };
+                of.update(id, change).map(drop)
+            }
+            (false, _) => of.insert_with_id(id, &T::of(json!({T::N: n, "u": u}))),
+        };
+        assert_eq!(written.as_ref().is_err_and(pivotdb::Error::is_unique_violation), taken, "{written:?}");
+        if written.is_ok() {
+            documents.insert(id, (n, u));
+            seen.written += 1;
+        } else {
+            seen.refused += 1;
+        }
+    }
+    for n in 0..4 {
+        let query = of.find(field(T::N).eq(n));
+        let ids: Vec<_> = query.to_vec().unwrap().iter().map(|one| one.id().as_u64().unwrap()).collect();
+        let expected: Vec<_> =
+            documents.iter().filter(|(_, (there, _))| *there == n).map(|(id, _)| *id).collect();
+        let explained = query.explain().unwrap();
+        assert_eq!((ids, query.count().unwrap()), (expected.clone(), expected.len() as u64), "{explained}");
+        seen.queries += 1;
+        seen.by_index += u64::from(explained.index.is_some());
+    }
+    check(&store);
+    store.close().unwrap();
+}
+
+/// Programs come and go in any order, by every name and on every branch, and one that declares nothing.
+#[test]
+fn however_programs_call_a_kind_their_indexes_are_right() {
+    let mut seen = Seen::default();
+    for seed in 1..=if cfg!(debug_assertions) { 20 } else { 200 } {
+        let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15) | 1);
+        let (medium, mut documents) = (Medium::new(), Documents::new());
+        for _ in 0..12 {
+            let (random, documents) = (&mut random, &mut documents);
+            match random.below(6) {
+                0 => run_program::<Former>(&medium, random, documents, &mut seen),
+                1 => run_program::<Renamed>(&medium, random, documents, &mut seen),
+                2 => run_program::<Stepped>(&medium, random, documents, &mut seen),
+                3 => run_program::<Branched>(&medium, random, documents, &mut seen),
+                4 => run_program::<Newest>(&medium, random, documents, &mut seen),
+                _ => {
+                    let store = medium.open();
+                    let untyped = store.documents("users").unwrap();
+                    let gone: Vec<u64> = documents.keys().copied().filter(|id| id % 3 == 0).collect();
+                    for id in gone {
+                        assert!(untyped.delete(id).unwrap());
+                        documents.remove(&id);
+                    }
+                    check(&store);
+                    store.close().unwrap();
+                }
+            }
+        }
+    }
+    println!("names: {seen:?}");
+    assert!(seen.by_index * 2 > seen.queries && seen.refused > 100 && seen.written > 100, "{seen:?}");
 }
