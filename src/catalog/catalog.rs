@@ -64,6 +64,16 @@ impl Damaged {
     }
 }
 
+impl State {
+    /// Fails where a name that is not known may be one that could not be read: it may have a number, and documents under it.
+    fn check_may_add(&self, names: Names) -> Result<(), Error> {
+        match self.damaged.iter().find(|damaged| damaged.section == names.section()) {
+            Some(damaged) => Err(damaged.error("a name in the catalog is damaged, and may be this one")),
+            None => Ok(()),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Step {
     parent: Fingerprint,
@@ -208,7 +218,8 @@ impl Catalog {
         if self.find_kind(name).is_some() {
             return Ok(());
         }
-        check_name(name).map_err(|error| error.with_document_kind(name))
+        let checked = check_name(name).and_then(|()| self.state().check_may_add(Names::Kinds));
+        checked.map_err(|error| error.with_document_kind(name))
     }
 
     /// The collections by name.
@@ -373,11 +384,7 @@ impl Catalog {
         if let Some(number) = names.of(&self.state()).numbers.get(name) {
             return Ok(*number);
         }
-        // It may have a number, and documents under it.
-        if let Some(damaged) = self.state().damaged.iter().find(|damaged| damaged.section == names.section())
-        {
-            return Err(damaged.error("a name in the catalog is damaged, and may be this one"));
-        }
+        self.state().check_may_add(names)?;
         // Numbers are given in order and never given back, so the next one follows the largest.
         let largest = names.of(&self.state()).names.keys().copied().max().unwrap_or(0);
         let number = largest

@@ -1,5 +1,6 @@
 //! Options for opening a store.
 
+use std::iter;
 #[cfg(any(feature = "sled", feature = "redb"))]
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -358,11 +359,11 @@ impl Builder {
         for Registered { kind, aliases, evolution, element_keys } in self.kinds {
             let (aliases, evolution, element_keys) = (aliases(), &evolution(), element_keys());
             let declaration = Declaration { kind, aliases, evolution, element_keys };
-            match registry.declare(&engine, &catalog, declaration, false) {
-                Ok(kind) => kinds.push(kind),
-                // `Store::warnings` tells of the entry, and whoever uses the kind is told again.
-                Err(error) if error.kind() == ErrorKind::Corrupt => {}
-                Err(error) => return Err(error),
+            // `Store::warnings` tells of the entry that is damaged, and whoever uses the kind is told again.
+            let mut names = iter::once(&kind).chain(aliases);
+            let is_damaged = |error: &Error| error.kind() == ErrorKind::Corrupt;
+            if !names.any(|name| catalog.check_kind(name).is_err_and(|error| is_damaged(&error))) {
+                kinds.push(registry.declare(&engine, &catalog, declaration, false)?);
             }
         }
         let (limits, durability) = (self.limits, self.durability);
