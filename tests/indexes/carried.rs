@@ -230,3 +230,62 @@ fn impact_says_what_the_deploy_of_one_of_two_kinds_does() {
     assert_eq!(index(&things, "i").map(|info| (info.generation, info.current)), Some((1, false)));
     check(&store);
 }
+
+/// Through the program's own eyes and those of its former self, at random: no two documents have one value where the program sees them, and none is refused for a value that nobody has.
+#[test]
+fn whoever_writes_no_value_is_taken_twice_and_none_is_refused_for_nothing() {
+    let (mut refused, mut anew) = (0, 0);
+    for seed in 1..=if cfg!(debug_assertions) { 30 } else { 300 } {
+        let mut state = u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15) | 1;
+        let mut below = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) % below
+        };
+        let medium = Medium::new();
+        let (store, things) = medium.things(&Evolution::new());
+        things.create_index(&Index::unique("n").named("i")).unwrap();
+        for id in 0..below(4) {
+            things.insert_with_id(100 + id, &json!({"n": 100 + id})).unwrap();
+        }
+        store.close().unwrap();
+        let (store, things) = medium.things(&renamed());
+        let former = things.view::<Value>(1).unwrap();
+        for _ in 0..40 {
+            let (of, id) = (if below(3) == 0 { &former } else { &things }, below(12));
+            let path = ["n", "number", "number"][usize::try_from(below(3)).unwrap()];
+            let value = if below(6) == 0 { Value::Null } else { json!(below(8)) };
+            let written = match (of.exists(id).unwrap(), below(4)) {
+                (true, 0) => of.delete(id).map(drop),
+                (true, _) => of.overwrite(id, &json!({path: value})).map(drop),
+                (false, _) => of.insert_with_id(id, &json!({path: value})),
+            };
+            let seen = |found: pivotdb::Document<Value>| {
+                (found.id().as_u64().unwrap(), found.get("number").cloned().unwrap_or_default())
+            };
+            let mut all: Vec<_> = things.iter().map(|found| seen(found.unwrap())).collect();
+            if let Err(error) = written {
+                assert!(error.is_unique_violation(), "{error}");
+                // A rename up moves what a view has at the former path, and nothing else is moved.
+                let is_moved = std::ptr::eq(of, &former) && path == "n";
+                let wanted = if is_moved || path == "number" { value } else { Value::Null };
+                assert!(
+                    all.iter().any(|(other, there)| *other != id && *there == wanted),
+                    "{seed}: {error}; {all:?}"
+                );
+                refused += 1;
+            }
+            all.sort_by_key(|(_, value)| value.to_string());
+            all.dedup_by(|(_, one), (_, other)| one == other);
+            assert_eq!(all.len() as u64, things.count().unwrap(), "{seed}: a value twice");
+        }
+        let info = index(&things, "i").unwrap();
+        assert_eq!((info.state, info.current), (IndexState::Readable, true), "{seed}");
+        anew += u64::from(info.generation > 1);
+        store.run().unwrap();
+        check(&store);
+    }
+    println!("carried: {refused} refused, {anew} made anew");
+    assert!(refused > 100 && anew > 10);
+}
