@@ -308,8 +308,8 @@ struct Names {
     kinds: BTreeMap<u32, Name>,
     /// Those that were made by calls, each with the name of its collection.
     indexes: Vec<(String, Value)>,
-    /// `None`: of every kind.
-    kind: Option<u32>,
+    /// The numbers of the kind, one under each of its names; `None`: of every kind.
+    own: Option<BTreeSet<u32>>,
 }
 
 /// A name, as it is and as JSON.
@@ -324,34 +324,37 @@ impl Names {
         catalog.check_whole()?;
         let (collections, kinds) = (numbered(catalog.collections()), numbered(catalog.kinds()));
         let indexes = indexes(inner, &collections, &kinds)?;
-        Ok(Self { catalog, collections, kinds, indexes, kind: None })
+        Ok(Self { catalog, collections, kinds, indexes, own: None })
     }
 
     /// With the kinds of the documents that the collection holds.
     fn of_collection(held: &Held, collection: &Collection<Value>) -> Result<Self> {
-        let kind = collection.kind.as_ref().map(|kind| kind.number());
+        let catalog = Catalog::read(held)?;
+        let own = collection.kind.as_ref().map(|kind| {
+            let family = catalog.family(kind.number()).into_iter();
+            family.chain([kind.number()]).collect::<BTreeSet<_>>()
+        });
         let mut present = BTreeSet::new();
         let mut counters = Entries::within(held, census::collection_span(collection.number));
         while let Some((key, _)) = counters.next()? {
             let counted = CensusKey::parse(&key)?.kind;
-            if kind.is_none_or(|kind| kind == counted) {
+            if own.as_ref().is_none_or(|own| own.contains(&counted)) {
                 present.insert(counted);
             }
         }
-        let catalog = Catalog::read(held)?;
         let collections = numbered(vec![(collection.name().to_owned(), collection.number)]);
         let mut kinds = numbered(catalog.kinds());
         let family: BTreeSet<_> = present.iter().flat_map(|number| catalog.family(*number)).collect();
         kinds.retain(|number, _| present.contains(number) || family.contains(number));
         catalog.check_steps(|kind| kinds.contains_key(&kind))?;
         let indexes = indexes(&collection.inner, &collections, &kinds)?;
-        Ok(Self { catalog, collections, kinds, indexes, kind })
+        Ok(Self { catalog, collections, kinds, indexes, own })
     }
 
     /// Writes a document, if it belongs to the export.
     fn write(&self, line: &mut Vec<u8>, collection: u32, id: &DocumentId, record: &Record) -> Result<bool> {
         let header = &record.header;
-        if self.kind.is_some_and(|kind| kind != header.kind) {
+        if self.own.as_ref().is_some_and(|own| !own.contains(&header.kind)) {
             return Ok(false);
         }
         let name = |names: &BTreeMap<u32, Name>, number: u32| {

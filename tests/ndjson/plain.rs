@@ -233,6 +233,49 @@ impl Versioned for Point {
     }
 }
 
+/// The same under another name.
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    x: i64,
+}
+
+impl Versioned for Place {
+    const KIND: &'static str = "place";
+
+    fn aliases() -> &'static [&'static str] {
+        &["point"]
+    }
+
+    fn evolution() -> Evolution {
+        Point::evolution()
+    }
+}
+
+/// A document that was stored under another name of the kind was taken for one of another kind: a full export through a typed handle left it out, no import could overwrite it, and none of the full
+/// form could bring it back.
+#[test]
+fn what_is_stored_under_another_name_of_the_kind_is_overwritten() {
+    let backend = std::sync::Arc::new(pivotdb::backend::MemoryBackend::new());
+    let open = || Store::builder().open_backend(backend.clone()).unwrap();
+    let store = open();
+    let points = store.collection::<Point>("places").unwrap();
+    points.insert_with_id(1, &Point { x: 1 }).unwrap();
+    store.close().unwrap();
+    let store = open();
+    let places = store.collection::<Place>("places").unwrap();
+    let mut full = Vec::new();
+    assert_eq!(Export::new(&places).full().write_to(&mut full).unwrap().documents, 1);
+    let import = || Import::into(&places).id_field("x").overwrite_existing();
+    assert_eq!(import().read_from(&b"{\"x\":1,\"more\":2}"[..]).unwrap().documents, 1);
+    let untyped = store.documents("places").unwrap();
+    let found = untyped.require(1).unwrap();
+    assert_eq!((found.kind(), &found.value), ("place", &json!({"x": 1, "more": 2})));
+    // And back, under the former name.
+    assert_eq!(Import::into(&places).full().overwrite_existing().read_from(&full[..]).unwrap().documents, 1);
+    assert_eq!(untyped.require(1).unwrap().value, json!({"x": 1}));
+    store.close().unwrap();
+}
+
 #[test]
 fn a_typed_collection_takes_what_fits_its_type() {
     let store = Store::memory().unwrap();
