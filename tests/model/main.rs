@@ -24,6 +24,7 @@ mod threads;
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 use std::sync::{Arc, LazyLock};
+use std::thread;
 use std::time::Instant;
 
 use pivotdb::backend::{Backend, MemoryBackend};
@@ -46,7 +47,7 @@ fn say(line: &str) {
     let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
 }
 
-/// What random sequences begin with: always the same, so that a run can be repeated, unless `PIVOTDB_MODEL_SEED` says another.
+/// What random sequences begin with, and on disk the next ones as well: always the same, so that a run can be repeated, unless `PIVOTDB_MODEL_SEED` says another.
 fn seed() -> u8 {
     std::env::var("PIVOTDB_MODEL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
@@ -79,7 +80,7 @@ impl Medium {
     pub(crate) const fn further_questions(&self) -> u32 {
         match self.place {
             Place::Memory(_) => 1,
-            Place::Disk(_) => 5,
+            Place::Disk(_) => 8,
         }
     }
 
@@ -109,6 +110,7 @@ struct Hunted {
 
 /// Runs sequences, each on a new medium, until something counts as wrong, and shrinks that.
 fn hunt(
+    seed: u8,
     sequences: u32,
     shrink: u32,
     looking: Looking,
@@ -118,7 +120,7 @@ fn hunt(
     let config =
         Config { cases: sequences, failure_persistence: None, max_shrink_iters: shrink, ..Config::default() };
     let (tally, ran, last) = (RefCell::new(Tally::default()), Cell::new(0), RefCell::default());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed(); 32]);
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let outcome = TestRunner::new_with_rng(config, rng).run(&plan::sequences(), |steps| {
         ran.set(ran.get() + 1);
         let outcome = run(&medium(), &steps, looking, &mut tally.borrow_mut());
@@ -169,7 +171,7 @@ static GIVEAWAYS: LazyLock<Vec<Giveaway>> = LazyLock::new(|| {
     };
     let give_away = |(rule, looking)| {
         let medium = || Medium::new(BACKENDS[0], Some(rule));
-        let hunted = hunt(PATIENCE, 0, looking, medium, |wrong| gives_away(looking, wrong));
+        let hunted = hunt(seed(), PATIENCE, 0, looking, medium, |wrong| gives_away(looking, wrong));
         Giveaway { rule, looking, caught: hunted.outcome.is_err().then_some((hunted.ran, hunted.last)) }
     };
     Rule::ALL.into_iter().flat_map(looks).map(give_away).collect()
@@ -192,16 +194,40 @@ fn control(backend: Tested) -> Result<String, String> {
     ))
 }
 
+/// How many sequences run at once: on disk they mostly wait for it.
+const fn lanes(backend: Tested) -> u8 {
+    if backend.entry.is_some() { 3 } else { 1 }
+}
+
+/// Runs sequences that must all be right, on disk several at once.
+fn run_all(backend: Tested, sequences: u32, shrink: u32) -> Tally {
+    let lanes = lanes(backend);
+    let lane = |lane: u8| {
+        let sequences =
+            sequences / u32::from(lanes) + u32::from(u32::from(lane) < sequences % u32::from(lanes));
+        let medium = || Medium::new(backend, None);
+        let seed = seed().wrapping_add(lane);
+        let hunted = hunt(seed, sequences, shrink, Looking::Everything, medium, |_| true);
+        (seed, hunted)
+    };
+    let hunted: Vec<_> = thread::scope(|scope| {
+        let lanes: Vec<_> = (0..lanes).map(|number| scope.spawn(move || lane(number))).collect();
+        lanes.into_iter().map(|lane| lane.join().unwrap()).collect()
+    });
+    hunted.into_iter().fold(Tally::default(), |tally, (seed, hunted)| {
+        if let Err(error) = hunted.outcome {
+            panic!("{}, seed {seed}: {error}", backend.name);
+        }
+        tally.and(&hunted.tally)
+    })
+}
+
 /// Runs sequences, and the control. Queries of which kinds are required: in mid-build, after a rollback.
 fn report(backend: Tested, sequences: u32, shrink: u32, required: (u64, u64)) {
     let name = backend.name;
-    let medium = || Medium::new(backend, None);
     let begun = Instant::now();
-    let Hunted { tally, outcome, .. } = hunt(sequences, shrink, Looking::Everything, medium, |_| true);
+    let tally = run_all(backend, sequences, shrink);
     let took = begun.elapsed();
-    if let Err(error) = outcome {
-        panic!("{name}: {error}");
-    }
     let control = control(backend);
     let caught = if control.is_ok() { "caught" } else { "missed" };
     let Tally { queries, selective, mid_build, after_rollback, by_index, .. } = tally;
@@ -212,8 +238,8 @@ fn report(backend: Tested, sequences: u32, shrink: u32, required: (u64, u64)) {
     let Tally { scans, walks, faults, other_faults, met, changed, .. } = tally;
     say(&format!(
         "model {name}, besides: {by_index} queries by index, {scans} asked without indexes too, {walks} page by page, {changed} definitions changed, \
-         {met} steps of builds with writes in between, {faults} faults in writes, {other_faults} in builds and declarations, seed {}, {} s",
-        seed(),
+         {met} steps of builds with writes in between, {faults} faults in writes, {other_faults} in builds and declarations, seeds {:?}, {} s",
+        (0..lanes(backend)).map(|lane| seed().wrapping_add(lane)).collect::<Vec<_>>(),
         took.as_secs()
     ));
     let told = control.unwrap_or_else(|missed| panic!("{name}: the control: {missed}"));

@@ -28,7 +28,7 @@ pub(crate) enum Step {
     RebuildIndex(usize),
     /// Of builds, and of removals.
     Work(u8),
-    /// A step of a build, and writes between what it reads and its commit.
+    /// A step of a build, and writes between what it reads and its commit, of documents that it comes to.
     Meanwhile(Vec<Step>),
     /// A failed write: what it would have done is not done.
     Refused(u64),
@@ -128,7 +128,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => index().prop_map(Step::DropIndex),
         1 => index().prop_map(Step::RebuildIndex),
         5 => (1..6_u8).prop_map(Step::Work),
-        1 => vec(write(), 1..3).prop_map(Step::Meanwhile),
+        2 => vec(write(), 1..3).prop_map(Step::Meanwhile),
         1 => id().prop_map(Step::Refused),
         1 => (faulty(), prop_oneof![3 => Just(0_u8), 1 => Just(1)], any::<bool>())
             .prop_map(|(step, passed, made)| Step::Fault(Box::new(step), passed, made)),
@@ -168,15 +168,21 @@ fn program_with_indexes(version: impl Strategy<Value = u32> + 'static) -> BoxedS
     begun.prop_map(|(program, indexes, work)| [vec![program], indexes, vec![work]].concat()).boxed()
 }
 
-/// Sequences that begin with some documents and, most of them, with a newer program, which some of them take back.
+/// Sequences that begin with some documents and, most of them, with a newer program, which some of them take back, and bring again.
 pub(crate) fn sequences() -> impl Strategy<Value = Vec<Step>> {
     let documents = vec((id(), fields()), 6..20).prop_map(Step::Import);
     let taken_back = (program_with_indexes(2..NEWEST), program_with_indexes(1..3_u32));
+    let program = |version: u32| Step::Program(version, false);
+    let back_and_forward = (program_with_indexes(2..=NEWEST), 1..NEWEST, vec(write(), 1..4), 2..=NEWEST);
+    let back_and_forward = back_and_forward.prop_map(move |(newer, older, writes, newest)| {
+        [newer, vec![program(older)], writes, vec![program(newest)]].concat()
+    });
     let begin = prop_oneof![
         2 => Just(Vec::new()),
         3 => program_with_indexes(1..=NEWEST),
         3 => taken_back.prop_map(|(newer, older)| [newer, older].concat()),
+        1 => back_and_forward,
     ];
-    (documents, begin, vec(step(), 4..20))
+    (documents, begin, vec(step(), 4..16))
         .prop_map(|(documents, begin, steps)| [vec![documents], begin, steps].concat())
 }

@@ -108,7 +108,7 @@ impl Asked<'_> {
                 }
             }
             2 => {
-                self.walk(question, 1 + number / 8 % 4, &all)?;
+                self.walk(question, 2 + number / 8 % 4, &all)?;
                 tally.walks += 1;
             }
             _ => {}
