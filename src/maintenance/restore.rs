@@ -15,7 +15,6 @@ use crate::evolution::history::Recorded;
 use crate::evolution::notes::OpenComplement;
 use crate::index::declare::are_of_one;
 use crate::index::generation::Generation;
-use crate::index::indexes::kind_number;
 use crate::maintenance::error::Flaw;
 use crate::maintenance::full::{FullDocument, FullLine};
 use crate::model::stamp::Stamp;
@@ -204,9 +203,9 @@ impl Restoring {
         let error = |error: Error| error.with_collection(name).with_id(&id).with_document_kind(kind);
         let kind = self.announced(kind).map_err(error)?;
         let wanted = self.target.as_ref().and_then(|target| target.kind.as_ref());
-        if let Some(wanted) = wanted
-            && kind_number(&**self.inner, kind.number).map_err(error)? != Some(wanted.number())
-        {
+        let is_wanted =
+            |wanted: u32| wanted == kind.number || self.inner.catalog.family(wanted).contains(&kind.number);
+        if wanted.is_some_and(|wanted| !is_wanted(wanted.number())) {
             return Err(error(Error::new(ErrorKind::KindMismatch, "the document is of another kind")));
         }
         if stamp != kind.root && !self.inner.catalog.has_step(kind.number, stamp) {

@@ -7,7 +7,7 @@ use crate::encoding::envelope::record::{Draft, Head, Sealed};
 use crate::encoding::key::census::CensusKey;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
-use crate::index::indexes::{Gate, kind_number};
+use crate::index::indexes::Gate;
 use crate::index::source::Source;
 use crate::index::upkeep::{Kept, Obstacle};
 use crate::model::id::DocumentId;
@@ -174,7 +174,7 @@ impl Plan<'_> {
                     Existing::Restore { same_kind } => same_kind,
                 };
                 let before = Head::decode(&document.key, value)?;
-                if same_kind && !self.is_same_kind(document.header.kind, before.header.kind)? {
+                if same_kind && !self.is_same_kind(document.header.kind, before.header.kind) {
                     return Err(Error::new(ErrorKind::KindMismatch, "the document is of another kind"));
                 }
                 let header = header_over(document.header, &before.header, existing);
@@ -191,9 +191,8 @@ impl Plan<'_> {
     }
 
     /// Whether these are numbers of one kind, which may have another name under each.
-    fn is_same_kind(&self, one: u32, other: u32) -> Result<bool> {
-        let number = |stored| kind_number(&**self.inner, stored);
-        Ok(one == other || number(one)? == number(other)?)
+    fn is_same_kind(&self, one: u32, other: u32) -> bool {
+        one == other || self.inner.catalog.family(one).contains(&other)
     }
 
     /// What the write changes in indexes. After an error the commit is as before.
