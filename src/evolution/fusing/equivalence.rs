@@ -15,6 +15,7 @@ use crate::encoding::body::node::Node;
 use crate::encoding::body::raw::Raw;
 use crate::encoding::body::tally::{Work, done};
 use crate::error::error::Error;
+use crate::error::kind::ErrorKind;
 use crate::evolution::action::Taken;
 use crate::evolution::condition::When;
 use crate::evolution::context::StepContext;
@@ -195,8 +196,12 @@ struct Tally {
     opened_whole: usize,
 }
 
+/// An error by all it says, but for where a body is too deep: what has not been taken apart is named as a whole.
 fn describe(result: Result<Vec<u8>, Error>) -> Result<Vec<u8>, String> {
-    result.map_err(|error| format!("{error:?}"))
+    result.map_err(|error| match error.kind() {
+        ErrorKind::TooDeep => format!("too deep: {:?}", error.context().detail("limit")),
+        _ => format!("{error:?}"),
+    })
 }
 
 /// Rewrites the documents of the case by `fused`, and holds it to what the case's own steps do one by one.
