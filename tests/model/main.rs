@@ -235,9 +235,9 @@ fn report(backend: Tested, sequences: u32, shrink: u32, required: (u64, u64)) {
         "model {name}: {sequences} sequences, {queries} queries, {selective} selective, {mid_build} in mid-build, \
          {after_rollback} after rollback, 0 wrong, control {caught}"
     ));
-    let Tally { scans, walks, faults, other_faults, met, changed, .. } = tally;
+    let Tally { scans, walks, faults, other_faults, met, changed, renamed, .. } = tally;
     say(&format!(
-        "model {name}, besides: {by_index} queries by index, {scans} asked without indexes too, {walks} page by page, {changed} definitions changed, \
+        "model {name}, besides: {by_index} queries by index, {scans} asked without indexes too, {walks} page by page, {changed} definitions changed, {renamed} times another name of the kind, \
          {met} steps of builds with writes in between, {faults} faults in writes, {other_faults} in builds and declarations, seeds {:?}, {} s",
         (0..lanes(backend)).map(|lane| seed().wrapping_add(lane)).collect::<Vec<_>>(),
         took.as_secs()
@@ -246,7 +246,7 @@ fn report(backend: Tested, sequences: u32, shrink: u32, required: (u64, u64)) {
     say(&format!("model {name}, control: {told}, seed {}", seed()));
     assert!(selective * 2 >= queries, "too few filters select neither nothing nor everything");
     assert!(mid_build >= required.0 && after_rollback >= required.1, "too few queries were put to the test");
-    let others = [scans, walks, changed, met, faults, other_faults];
+    let others = [scans, walks, changed, renamed, met, faults, other_faults];
     assert!(others.iter().all(|count| *count > 0), "something was never done: {others:?}");
 }
 

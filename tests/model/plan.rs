@@ -20,8 +20,8 @@ pub(crate) enum Step {
     Import(Vec<(u64, Fields)>),
     /// Committed or not.
     Transaction(Vec<Step>, bool),
-    /// A program of this schema version takes over; after a crash, or not.
-    Program(u32, bool),
+    /// A program takes over; after a crash, or not.
+    Program(Program, bool),
     /// That of a number, by one of its definitions.
     CreateIndex(usize, usize),
     DropIndex(usize),
@@ -34,6 +34,13 @@ pub(crate) enum Step {
     Refused(u64),
     /// Something during which the backend fails at a batch after so many; then a crash. Whether the backend had written the batch.
     Fault(Box<Step>, u8, bool),
+}
+
+/// A program: the schema version that it has steps up to, and whether it calls the kind by its new name and has the former one for an alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) version: u32,
+    pub(crate) renamed: bool,
 }
 
 /// A document, whatever the schema version: `a` is called `b` from 2 on, `n` is a text from 3 on, and `c` is 1000 more from 4 on.
@@ -123,7 +130,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => write(),
         1 => vec((id(), fields()), 1..6).prop_map(Step::Import),
         2 => (vec(write(), 1..5), any::<bool>()).prop_map(|(steps, commit)| Step::Transaction(steps, commit)),
-        3 => (1..=NEWEST, any::<bool>()).prop_map(|(version, crash)| Step::Program(version, crash)),
+        3 => (program(1..=NEWEST), any::<bool>()).prop_map(|(program, crash)| Step::Program(program, crash)),
         5 => create_index(),
         1 => index().prop_map(Step::DropIndex),
         1 => index().prop_map(Step::RebuildIndex),
@@ -133,6 +140,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (faulty(), prop_oneof![3 => Just(0_u8), 1 => Just(1)], any::<bool>())
             .prop_map(|(step, passed, made)| Step::Fault(Box::new(step), passed, made)),
     ]
+}
+
+fn program(version: impl Strategy<Value = u32>) -> impl Strategy<Value = Program> {
+    (version, prop::bool::weighted(0.3)).prop_map(|(version, renamed)| Program { version, renamed })
 }
 
 fn index() -> std::ops::Range<usize> {
@@ -163,7 +174,7 @@ fn id() -> std::ops::Range<u64> {
 
 /// A program takes over, makes indexes and works on them.
 fn program_with_indexes(version: impl Strategy<Value = u32> + 'static) -> BoxedStrategy<Vec<Step>> {
-    let program = version.prop_map(|version| Step::Program(version, false));
+    let program = program(version).prop_map(|program| Step::Program(program, false));
     let begun = (program, vec(create_index(), 0..4), (1..12_u8).prop_map(Step::Work));
     begun.prop_map(|(program, indexes, work)| [vec![program], indexes, vec![work]].concat()).boxed()
 }
@@ -172,10 +183,11 @@ fn program_with_indexes(version: impl Strategy<Value = u32> + 'static) -> BoxedS
 pub(crate) fn sequences() -> impl Strategy<Value = Vec<Step>> {
     let documents = vec((id(), fields()), 6..20).prop_map(Step::Import);
     let taken_back = (program_with_indexes(2..NEWEST), program_with_indexes(1..3_u32));
-    let program = |version: u32| Step::Program(version, false);
-    let back_and_forward = (program_with_indexes(2..=NEWEST), 1..NEWEST, vec(write(), 1..4), 2..=NEWEST);
-    let back_and_forward = back_and_forward.prop_map(move |(newer, older, writes, newest)| {
-        [newer, vec![program(older)], writes, vec![program(newest)]].concat()
+    let back_and_forward =
+        (program_with_indexes(2..=NEWEST), program(1..NEWEST), vec(write(), 1..4), program(2..=NEWEST));
+    let back_and_forward = back_and_forward.prop_map(|(newer, older, writes, newest)| {
+        let [older, newest] = [older, newest].map(|program| Step::Program(program, false));
+        [newer, vec![older], writes, vec![newest]].concat()
     });
     let begin = prop_oneof![
         2 => Just(Vec::new()),

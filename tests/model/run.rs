@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex};
 use pivotdb::testing::upkeep::break_rule;
 use pivotdb::{
     Collection, Damage, ErrorKind, Evolution, Function, Import, Index, IndexInfo, IndexState, Op, Snapshot,
-    Store, To, Verify,
+    Store, To, Verify, Versioned,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Medium;
 use crate::effects::{Claim, Documents, Known, Written, attempt, effect, write};
 use crate::flawed::Fault;
 use crate::oracle::Question;
-use crate::plan::{Fields, Step};
+use crate::plan::{Fields, NEWEST, Program, Step};
 use crate::questions::{Asked, ask_without_indexes, question};
 
 /// What has been put to the test.
@@ -38,6 +39,8 @@ pub(crate) struct Tally {
     pub(crate) met: u64,
     /// Indexes that were declared anew under the name that another one has.
     pub(crate) changed: u64,
+    /// How often a program that calls the kind otherwise took over.
+    pub(crate) renamed: u64,
 }
 
 impl Tally {
@@ -54,6 +57,7 @@ impl Tally {
             other_faults: self.other_faults + other.other_faults,
             met: self.met + other.met,
             changed: self.changed + other.changed,
+            renamed: self.renamed + other.renamed,
         }
     }
 }
@@ -121,7 +125,7 @@ struct Running<'r> {
     tally: &'r mut Tally,
     store: Store,
     things: Collection<Value>,
-    version: u32,
+    program: Program,
     newest: u32,
     documents: Documents,
     /// Of this program, with what there was.
@@ -130,20 +134,12 @@ struct Running<'r> {
 }
 
 pub(crate) fn run(medium: &Medium, steps: &[Step], looking: Looking, tally: &mut Tally) -> Outcome {
-    let (store, things) = open(medium, 1);
-    let (documents, version, newest) = (Documents::new(), 1, 1);
-    let mut running = Running {
-        medium,
-        looking,
-        tally,
-        store,
-        things,
-        version,
-        newest,
-        documents,
-        snapshot: None,
-        questions: 1,
-    };
+    let program = Program { version: 1, renamed: false };
+    let (store, things) = open(medium, program);
+    let (documents, snapshot) = (Documents::new(), None);
+    let (newest, questions) = (program.version, 1);
+    let mut running =
+        Running { medium, looking, tally, store, things, program, newest, documents, snapshot, questions };
     for (position, step) in steps.iter().enumerate() {
         running.step(step).map_err(|wrong| wrong.within(&format!("step {position} {step:?}")))?;
         running.check().map_err(|wrong| wrong.within(&format!("after step {position} {step:?}")))?;
@@ -169,13 +165,40 @@ fn steps(version: u32) -> Evolution {
     all.into_iter().take(version as usize - 1).fold(Evolution::new(), |so_far, step| step(so_far))
 }
 
-fn open(medium: &Medium, version: u32) -> (Store, Collection<Value>) {
+/// A document by the new name of the kind, at a schema version.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Item<const VERSION: u32>(Value);
+
+impl<const VERSION: u32> Versioned for Item<VERSION> {
+    const KIND: &'static str = "item";
+
+    fn aliases() -> &'static [&'static str] {
+        &["thing"]
+    }
+
+    fn evolution() -> Evolution {
+        steps(VERSION)
+    }
+}
+
+fn open(medium: &Medium, program: Program) -> (Store, Collection<Value>) {
     let builder = Store::builder().background(false).index_at_once(0).build_batch(2);
     let store = medium.open(builder.durability(pivotdb::Durability::Buffered));
     if let Some(rule) = medium.broken {
         break_rule(&store, rule);
     }
-    let things = store.collection_with("things", "thing", &steps(version)).unwrap();
+    let Program { version, renamed } = program;
+    let declared = match (renamed, version) {
+        (false, _) => Ok(()),
+        (true, 1) => store.collection::<Item<1>>("things").map(drop),
+        (true, 2) => store.collection::<Item<2>>("things").map(drop),
+        (true, 3) => store.collection::<Item<3>>("things").map(drop),
+        (true, _) => store.collection::<Item<NEWEST>>("things").map(drop),
+    };
+    declared.unwrap();
+    let kind = if renamed { "item" } else { "thing" };
+    let things = store.collection_with("things", kind, &steps(version)).unwrap();
     (store, things)
 }
 
@@ -229,14 +252,14 @@ fn told_apart(info: &IndexInfo) -> String {
 impl Running<'_> {
     fn step(&mut self, step: &Step) -> Outcome {
         match step {
-            Step::Program(version, crash) => self.program(*version, *crash)?,
+            Step::Program(program, crash) => self.program(*program, *crash)?,
             Step::CreateIndex(number, definition) => {
                 let of_name = |indexes: Vec<IndexInfo>| {
                     let of_name = indexes.into_iter().filter(|index| index.name == name(*number));
                     of_name.map(|info| told_apart(&info)).collect::<Vec<_>>()
                 };
                 let before = of_name(self.things.indexes()?);
-                self.things.create_index(&index(*number, *definition, self.version))?;
+                self.things.create_index(&index(*number, *definition, self.program.version))?;
                 let after = of_name(self.things.indexes()?);
                 let changed = !before.is_empty() && after.iter().any(|index| !before.contains(index));
                 self.tally.changed += u64::from(changed);
@@ -265,7 +288,7 @@ impl Running<'_> {
             }
             step => {
                 let claims = self.claims()?;
-                write(&self.things, &mut self.documents, self.version, &claims, step)?;
+                write(&self.things, &mut self.documents, self.program.version, &claims, step)?;
             }
         }
         Ok(())
@@ -275,7 +298,7 @@ impl Running<'_> {
         Ok(Claim::all(&self.things.indexes()?))
     }
 
-    fn program(&mut self, version: u32, crash: bool) -> Outcome {
+    fn program(&mut self, program: Program, crash: bool) -> Outcome {
         self.snapshot = None;
         if !crash {
             self.store.close()?;
@@ -284,15 +307,16 @@ impl Running<'_> {
         let parked = Store::memory()?;
         self.things = parked.documents("parked")?;
         self.store = parked;
-        (self.store, self.things) = open(self.medium, version);
-        self.version = version;
-        self.newest = self.newest.max(version);
+        (self.store, self.things) = open(self.medium, program);
+        self.tally.renamed += u64::from(program.renamed != self.program.renamed);
+        self.program = program;
+        self.newest = self.newest.max(program.version);
         Ok(())
     }
 
     /// Writes come between what a step of a build reads and its commit.
     fn meanwhile(&mut self, steps: &[Step]) -> Outcome {
-        let (things, version, claims) = (self.things.clone(), self.version, self.claims()?);
+        let (things, version, claims) = (self.things.clone(), self.program.version, self.claims()?);
         let (mut documents, steps) = (self.documents.clone(), self.near_frontier(steps)?);
         let written = Arc::new(Mutex::new(None));
         let told = Arc::clone(&written);
@@ -363,7 +387,7 @@ impl Running<'_> {
             return Err(format!("after a fault a write was told {next:?}").into());
         }
         self.look()?;
-        self.program(self.version, true)?;
+        self.program(self.program, true)?;
         let writes = matches!(
             step,
             Step::Insert(..) | Step::Put(..) | Step::Update(..) | Step::Delete(_) | Step::Transaction(..)
@@ -389,7 +413,7 @@ impl Running<'_> {
     fn bare(&self, step: &Step, documents: &mut Documents) -> pivotdb::Result<()> {
         match step {
             Step::CreateIndex(number, definition) => {
-                self.things.create_index(&index(*number, *definition, self.version))
+                self.things.create_index(&index(*number, *definition, self.program.version))
             }
             Step::DropIndex(number) => self.things.drop_index(&name(*number)).map(drop),
             Step::RebuildIndex(number) => self.things.rebuild_index(&name(*number)),
@@ -398,14 +422,14 @@ impl Running<'_> {
                 let transaction = self.store.begin()?;
                 let within = transaction.on(&self.things);
                 for step in steps {
-                    effect(documents, self.version, step);
-                    attempt(&within, self.version, step)?;
+                    effect(documents, self.program.version, step);
+                    attempt(&within, self.program.version, step)?;
                 }
                 transaction.commit()
             }
             step => {
-                effect(documents, self.version, step);
-                attempt(&self.things, self.version, step)
+                effect(documents, self.program.version, step);
+                attempt(&self.things, self.program.version, step)
             }
         }
     }
@@ -427,7 +451,7 @@ impl Running<'_> {
     fn import(&mut self, lines: &[(u64, Fields)]) -> Outcome {
         let mut text = String::new();
         for (id, fields) in lines {
-            let mut body = fields.at(self.version);
+            let mut body = fields.at(self.program.version);
             body["id"] = json!(id);
             text.push_str(&format!("{body}\n"));
         }
@@ -441,7 +465,8 @@ impl Running<'_> {
             Err(error) => return Err(error.to_string().into()),
         };
         for (id, fields) in lines.iter().take(written) {
-            self.documents.insert(*id, Known { fields: fields.clone(), stored: self.version, has_id: true });
+            self.documents
+                .insert(*id, Known { fields: fields.clone(), stored: self.program.version, has_id: true });
         }
         Ok(())
     }
@@ -453,7 +478,7 @@ impl Running<'_> {
         let mut documents = self.documents.clone();
         let mut refused = false;
         for step in steps {
-            if write(&within, &mut documents, self.version, &claims, step)? == Written::Refused {
+            if write(&within, &mut documents, self.program.version, &claims, step)? == Written::Refused {
                 refused = true;
                 break;
             }
@@ -527,7 +552,7 @@ impl Running<'_> {
     fn question(&mut self) -> (Question, u64) {
         let number = self.questions;
         self.questions += 1;
-        (question(number, self.documents.len(), self.version), number)
+        (question(number, self.documents.len(), self.program.version), number)
     }
 
     /// Whether that was by an index in mid-build or after a rollback, of which there are fewer.
@@ -538,7 +563,7 @@ impl Running<'_> {
         question: &Question,
         number: u64,
     ) -> Outcome<bool> {
-        let (version, rolled_back) = (self.version, self.version < self.newest);
+        let (version, rolled_back) = (self.program.version, self.program.version < self.newest);
         Asked { things, documents, version, rolled_back }.ask(question, number, self.tally)
     }
 
@@ -566,13 +591,13 @@ impl Running<'_> {
             let Some((id, known)) = expected.next() else {
                 return Err("there are too many documents".into());
             };
-            match (found, known.is_seen(self.version)) {
+            match (found, known.is_seen(self.program.version)) {
                 (Ok(found), true) => {
                     let mut body = found.value.clone();
                     if let Some(body) = body.as_object_mut() {
                         body.remove("id");
                     }
-                    let wanted = known.fields.at(self.version);
+                    let wanted = known.fields.at(self.program.version);
                     if body != wanted || found.id().as_u64() != Some(*id) {
                         return Err(format!("{id}: {body} instead of {wanted}").into());
                     }
