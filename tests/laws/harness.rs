@@ -123,7 +123,7 @@ pub(crate) trait Law: Fn(&System, &Case) -> Result<bool, String> {}
 impl<L: Fn(&System, &Case) -> Result<bool, String>> Law for L {}
 
 /// How many documents each op is tested on, so that there are 10,000 of all; and where there are as many of each. Few where the compiler has left everything slow.
-const SOME: u32 = if cfg!(debug_assertions) { 24 } else { 400 };
+const SOME: u32 = if cfg!(debug_assertions) { 24 } else { 380 };
 const MANY: u32 = if cfg!(debug_assertions) { 24 } else { 10_000 };
 
 /// In this share of the documents the law must have been put to the test, for each op.
