@@ -9,6 +9,7 @@ mod histories;
 mod kinds;
 mod many;
 mod model;
+#[cfg(test)]
 mod panics;
 mod ranges;
 mod reviewed;

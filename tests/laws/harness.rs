@@ -149,12 +149,12 @@ pub(crate) fn holds_for_many(
 fn holds_on(documents: u32, name: &str, up: bool, speaks_of: usize, law: impl Law, broken: &System) -> usize {
     let system = System::default();
     let mut ops = Vec::new();
-    for op in 0..OPS.len() {
+    for (op, called) in OPS.iter().enumerate() {
         let test = |documents| test(documents, name, op, up, &law, &system);
         let some = test(SOME);
         // That the law says nothing of an op shows in some.
         if some.meant > 0 {
-            ops.push((OPS[op], some + test(documents - SOME)));
+            ops.push((called, some + test(documents - SOME)));
         }
     }
     let optimised = !cfg!(debug_assertions);

@@ -146,7 +146,7 @@ fn latter(store: &Store, programs: &Programs) -> Result<Collection<Value>, Error
 
 /// Whether anything that is stored holds it.
 fn holds_the_secret(backend: &MemoryBackend) -> bool {
-    everything(backend).iter().any(|(_, value)| String::from_utf8_lossy(value).contains(SECRET))
+    everything(backend).values().any(|value| String::from_utf8_lossy(value).contains(SECRET))
 }
 
 /// Of a document that the older program has written, at its newest schema version, and the newer one has edited: what it looked like, and what is shown of it at
@@ -204,9 +204,9 @@ fn forgetting_and_redefining_and_renaming() {
     };
     let name = "forgotten, and nothing else, whatever was redefined";
     let lossy = System { forget_complements: true, ..real() };
-    assert!(fails(name, true, &law, &lossy).is_some(), "that all is forgotten was not caught");
+    assert!(fails(name, true, law, &lossy).is_some(), "that all is forgotten was not caught");
     let broken = System { only_remove: true, ..real() };
-    holds(name, true, 32, &law, &broken);
+    holds(name, true, 32, law, &broken);
     println!("of each redefinition, without and with another name of the kind: {:?}", seen.borrow());
     let few = if cfg!(debug_assertions) { 1 } else { 100 };
     assert!(seen.into_inner().iter().flatten().all(|seen| *seen >= few), "some were hardly seen");

@@ -1,6 +1,7 @@
 //! The laws of what is in a store.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pivotdb::backend::{Backend, Direction, KeyRange, MemoryBackend, PageLimit};
@@ -32,8 +33,8 @@ impl Shared {
     }
 }
 
-/// Everything that is stored, and something is.
-pub(crate) fn everything(backend: &MemoryBackend) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// Everything that is stored, by key, and something is.
+pub(crate) fn everything(backend: &MemoryBackend) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let limit = PageLimit { entries: usize::MAX, bytes: usize::MAX };
     let page = backend.page(&KeyRange::prefix(&[]), Direction::Forward, limit).expect("memory can be read");
     assert!(!page.entries.is_empty(), "nothing is stored");
@@ -55,7 +56,7 @@ impl Own {
         Ok(Self { backend, store, newer })
     }
 
-    fn stored(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn stored(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
         self.store.flush()?;
         Ok(everything(&self.backend))
     }
