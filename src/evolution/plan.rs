@@ -317,7 +317,7 @@ fn parts(crossings: &[Crossing], repeats: bool) -> Vec<Part> {
 }
 
 /// So many ops together save more than it costs to take the body apart and put it together again.
-const MANY_OPS: usize = 4;
+const MANY_OPS: usize = 16;
 
 /// The parts, those of few ops together with what is next to them and carried out op by op.
 fn worthwhile(parts: Vec<Part>, crossings: &[Crossing]) -> Vec<Part> {
