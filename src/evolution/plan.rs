@@ -1,6 +1,5 @@
 //! Plans.
 
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
@@ -37,16 +36,8 @@ pub struct Plan {
     left: Vec<Arc<Spared>>,
     /// Some step is undone and then done again, so that what it drops must be kept meanwhile.
     repeats: bool,
-    /// The crossings, in parts. Made when a document is first read by the plan.
-    parts: OnceLock<Arc<[Part]>>,
-}
-
-/// Crossings in a row.
-#[derive(Debug)]
-struct Part {
-    crossings: Range<usize>,
-    /// All of their ops can be carried out together.
-    fused: Option<Fused>,
+    /// All of the ops together, where they can be carried out so. Made when a document is first read by the plan.
+    fused: OnceLock<Option<Arc<Fused>>>,
 }
 
 /// A step to be carried out, all of whose ops are known.
@@ -65,7 +56,7 @@ pub(crate) struct Crossing {
 
 impl Plan {
     pub(crate) fn new(from: Stamp, to: Stamp, crossings: Vec<Crossing>, repeats: bool) -> Self {
-        Self { from, to, crossings, left: Vec::new(), repeats, parts: OnceLock::new() }
+        Self { from, to, crossings, left: Vec::new(), repeats, fused: OnceLock::new() }
     }
 
     /// The same plan, for documents of which other definitions of steps may have kept what is to be forgotten.
@@ -124,53 +115,30 @@ impl Plan {
         if self.repeats {
             return self.cross(body, &OpenComplement::default(), true, context).map(drop);
         }
-        let parts = self.parts();
         let mut form = Form { node: body, value: None };
-        for Part { crossings, fused } in parts {
-            #[cfg(test)]
-            let opening = form.opening();
-            let crossings = self.crossings.get(crossings.clone()).unwrap_or_default();
-            // What is all there is goes from bytes to bytes, or is done here since it could not.
-            let fused = fused.as_ref().filter(|_| parts.len() > 1);
-            let done = match (fused, crossings.first()) {
-                (Some(fused), Some(Crossing { step, .. })) => {
-                    let together = form.node().and_then(|node| fused.run_in(node, actions(crossings)));
-                    together.map_err(|fault| StepError::of(step, fault))?
-                }
-                _ => false,
-            };
-            if !done {
-                run(crossings, &mut form, context)?;
-            }
-            #[cfg(test)]
-            form.opened(opening);
-        }
-        finish(&self.crossings, form)
-    }
-
-    /// As [`run`](Self::run), each op by itself.
-    #[cfg(test)]
-    pub(crate) fn run_one_by_one<'a>(
-        &'a self,
-        body: &mut Node<'a>,
-        context: &StepContext<'_>,
-    ) -> Result<(), StepError> {
-        let mut form = Form { node: body, value: None };
+        #[cfg(test)]
+        let opening = form.opening();
         run(&self.crossings, &mut form, context)?;
+        #[cfg(test)]
+        form.opened(opening);
         finish(&self.crossings, form)
-    }
-
-    fn parts(&self) -> &[Part] {
-        self.parts.get_or_init(|| parts(&self.crossings, self.repeats).into())
     }
 
     /// As [`run`](Self::run), for a document without a complement that is encoded and shall be, where all ops can be carried out together, which comes to the same:
     /// from bytes to bytes, in one pass. `None` where that is not possible or anything fails; [`run`](Self::run) tells why.
     pub(crate) fn rewrite(&self, body: Raw<'_>, limits: Limits) -> Option<Vec<u8>> {
-        match self.parts() {
-            [Part { fused: Some(fused), .. }] => fused.run(body, limits, actions(&self.crossings)),
-            _ => None,
-        }
+        let fused = self.fused.get_or_init(|| self.fuse().map(Arc::new));
+        fused.as_ref()?.run(body, limits, actions(&self.crossings))
+    }
+
+    fn fuse(&self) -> Option<Fused> {
+        let fuses = |crossing: &Crossing| {
+            let mut ops = crossing.step.ops.iter();
+            let takes = ops.all(|op| op.action().is_some_and(Fused::takes));
+            crossing.up && crossing.function.is_none() && takes
+        };
+        let all = !self.repeats && self.crossings.iter().all(fuses);
+        all.then(|| Fused::new(actions(&self.crossings))).flatten()
     }
 
     /// As [`run`](Self::run), for a document with a complement, to be read.
@@ -292,56 +260,6 @@ fn finish(crossings: &[Crossing], mut form: Form<'_, '_>) -> Result<(), StepErro
     match (crossings.last(), form.node()) {
         (Some(Crossing { step, .. }), Err(fault)) => Err(StepError::of(step, fault)),
         _ => Ok(()),
-    }
-}
-
-/// Cut where there are steps whose ops cannot be carried out together with others.
-fn parts(crossings: &[Crossing], repeats: bool) -> Vec<Part> {
-    let fuses = |crossing: &Crossing| {
-        let mut ops = crossing.step.ops.iter();
-        let takes = ops.all(|op| op.action().is_some_and(Fused::takes));
-        !repeats && crossing.up && crossing.function.is_none() && takes
-    };
-    let mut parts = Vec::new();
-    let mut from = 0_usize;
-    for run in crossings.chunk_by(|one, other| fuses(one) == fuses(other)) {
-        let to = from.saturating_add(run.len());
-        if run.first().is_some_and(fuses) {
-            fuse(crossings, from..to, &mut parts);
-        } else {
-            parts.push(Part { crossings: from..to, fused: None });
-        }
-        from = to;
-    }
-    if parts.len() > 1 { worthwhile(parts, crossings) } else { parts }
-}
-
-/// So many ops together save more than it costs to take the body apart and put it together again.
-const MANY_OPS: usize = 16;
-
-/// The parts, those of few ops together with what is next to them and carried out op by op.
-fn worthwhile(parts: Vec<Part>, crossings: &[Crossing]) -> Vec<Part> {
-    let mut joined: Vec<Part> = Vec::new();
-    for Part { crossings: range, fused } in parts {
-        let ops = crossings.get(range.clone()).map_or(0, |crossings| actions(crossings).count());
-        let fused = fused.filter(|_| ops >= MANY_OPS);
-        match joined.last_mut() {
-            Some(last) if last.fused.is_none() && fused.is_none() => last.crossings.end = range.end,
-            _ => joined.push(Part { crossings: range, fused }),
-        }
-    }
-    joined
-}
-
-/// Steps whose ops can be carried out together: in one part if they do not name too much, else in several.
-fn fuse(crossings: &[Crossing], range: Range<usize>, parts: &mut Vec<Part>) {
-    let fused = crossings.get(range.clone()).and_then(|crossings| Fused::new(actions(crossings)));
-    if fused.is_some() || range.len() < 2 {
-        parts.push(Part { crossings: range, fused });
-    } else {
-        let middle = range.start.midpoint(range.end);
-        fuse(crossings, range.start..middle, parts);
-        fuse(crossings, middle..range.end, parts);
     }
 }
 

@@ -58,11 +58,6 @@ impl Names {
         None
     }
 
-    /// The number of `name`, if it is one of them.
-    pub(crate) fn number(&self, name: &str) -> Option<usize> {
-        self.find(name.as_bytes())
-    }
-
     /// Adds to `found` the members of `raw` that have one of the names, in the order they stand in, and gives the content of the object. `None`
     /// where `raw` is no object. Checks what opening the object checks, that every key is text and none is there twice; but a name that is there twice is found
     /// twice. Refuses members without a name that have more than `allowed` containers within each other.

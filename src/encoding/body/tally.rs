@@ -11,21 +11,18 @@ pub(crate) enum Work {
     Decode,
     /// A list or an object is encoded, with all that is in it.
     Encode,
-    /// Many ops are carried out together on an opened body.
-    Together,
 }
 
 thread_local! {
-    static DONE: [Cell<usize>; 4] = const { [const { Cell::new(0) }; 4] };
+    static DONE: [Cell<usize>; 3] = const { [const { Cell::new(0) }; 3] };
 }
 
 fn with<T>(work: Work, ask: impl FnOnce(&Cell<usize>) -> T) -> T {
-    DONE.with(|[plans, decodes, encodes, together]| {
+    DONE.with(|[plans, decodes, encodes]| {
         ask(match work {
             Work::Plan => plans,
             Work::Decode => decodes,
             Work::Encode => encodes,
-            Work::Together => together,
         })
     })
 }

@@ -4,14 +4,11 @@ use std::sync::OnceLock;
 
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::locate::Found;
-use crate::encoding::body::node::Node;
 use crate::encoding::body::raw::Raw;
 #[cfg(test)]
 use crate::encoding::body::tally;
 use crate::evolution::action::Action;
-use crate::evolution::fault::Fault;
 use crate::evolution::fusing::layout::{Layout, Shape};
-use crate::evolution::fusing::opened::Numbers;
 use crate::evolution::fusing::recipe::{Document, Recipe};
 use crate::evolution::fusing::trace::{Marks, is_traceable};
 
@@ -63,45 +60,6 @@ impl Fused {
         let mut shape = 0;
         self.look(0, body, limits.depth, &mut document, &mut shape)?;
         self.recipe(shape, actions)?.write(body, &document, limits)
-    }
-
-    /// As [`run`](Self::run), on a body that is being changed: whether it was done. Where it was not, the body is as it was.
-    pub(in crate::evolution) fn run_in<'a, 'p>(
-        &'a self,
-        body: &mut Node<'a>,
-        actions: impl Iterator<Item = &'p Action> + Clone,
-    ) -> Result<bool, Fault> {
-        let (mut shape, mut numbers) = (0, vec![Vec::new(); self.layout.objects.len()]);
-        let looked = self.look_in(0, body, &mut shape, &mut numbers);
-        match looked.and_then(|()| self.recipe(shape, actions)) {
-            Some(recipe) => recipe.carry_out(&self.layout, &numbers, body),
-            None => Ok(false),
-        }
-    }
-
-    /// Finds what is named in an object and in those within it: by object, for each member the slot it is in, if any. `None` where one of them is something else.
-    fn look_in(
-        &self,
-        object: usize,
-        node: &mut Node<'_>,
-        shape: &mut Shape,
-        numbers: &mut [Numbers],
-    ) -> Option<()> {
-        let outline = self.layout.objects.get(object)?;
-        let members = node.as_object_mut().ok()??;
-        let mut found = Vec::with_capacity(members.len());
-        for (name, value) in members.iter_mut() {
-            let number = outline.names.number(name);
-            if let Some(number) = number {
-                *shape |= 1 << number;
-                if let Some(inner) = self.layout.slots.get(number)?.object {
-                    self.look_in(inner, value, shape, numbers)?;
-                }
-            }
-            found.push(number);
-        }
-        *numbers.get_mut(object)? = found;
-        Some(())
     }
 
     /// Finds what is named in an object and in those within it, which may have `allowed` containers within each other. `None` where one of them is

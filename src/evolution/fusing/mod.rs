@@ -1,10 +1,9 @@
-//! Many ops in one pass over the body. What they do to a document follows, their faults aside, from which of the members they name it has;
+//! Many ops in one pass over the encoded body. What they do to a document follows, their faults aside, from which of the members they name it has;
 //! so that is worked out once for every combination that occurs.
 
 pub(super) mod fused;
 
 mod layout;
-mod opened;
 mod recipe;
 mod trace;
 

@@ -15,21 +15,15 @@ use crate::evolution::fusing::trace::{Change, Mark, Marks};
 /// What ops make of every document of one shape.
 #[derive(Debug)]
 pub(super) struct Recipe {
-    pub(super) body: Value,
+    body: Value,
     /// What an op changed and a later one dropped: it must have been possible.
-    pub(super) dropped: Vec<Changed>,
-    /// How often the value of a slot is used, by slot.
-    pub(super) uses: Vec<usize>,
-    /// How often an object of the document is used, by object.
-    pub(super) uses_of_objects: Vec<usize>,
-    /// How many values are changed.
-    pub(super) changes: usize,
+    dropped: Vec<Changed>,
     /// How many bytes it adds, about.
     added: usize,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+enum Value {
     /// As in the document.
     Slot {
         slot: usize,
@@ -47,10 +41,8 @@ pub(super) enum Value {
 
 /// The value of a slot, and what is done to it.
 #[derive(Debug)]
-pub(super) struct Changed {
-    /// Which of the changed values it is.
-    pub(super) number: usize,
-    pub(super) slot: usize,
+struct Changed {
+    slot: usize,
     actions: Vec<Action>,
     /// From this action on, an integer is an integer to each of them or becomes its digits, which become the same integer again: only
     /// the last one counts.
@@ -60,31 +52,28 @@ pub(super) struct Changed {
 }
 
 #[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) object: usize,
+struct Kept {
+    object: usize,
     /// The object's first slot.
-    pub(super) first: usize,
+    first: usize,
     /// By slot: what stands in its place.
-    pub(super) places: Vec<InPlace>,
+    places: Vec<InPlace>,
     /// What stands after all that was there.
-    pub(super) end: Vec<Piece>,
+    end: Vec<Piece>,
 }
 
 #[derive(Debug)]
-pub(super) enum InPlace {
+enum InPlace {
     Same,
     Nothing,
     Other(Piece),
 }
 
-/// Some members of an object.
+/// Some members of an object: encoded, and then perhaps the value of one whose key has been the last.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
-    pub(super) members: Vec<(Box<str>, Value)>,
-    /// All of them,
+struct Piece {
     encoded: Fragment,
-    /// but for the value of the last one.
-    is_open: bool,
+    value: Option<Value>,
 }
 
 /// A document, as far as members of it are named.
@@ -99,10 +88,7 @@ pub(super) struct Document<'b> {
 impl Recipe {
     /// Of a document that has been traced, and the changes it is told in.
     pub(super) fn new(layout: &Layout, marks: &Marks, body: &Node<'_>, changes: &[Change]) -> Option<Self> {
-        let told = vec![false; changes.len()];
-        let (uses, uses_of_objects) = (vec![0; layout.slots.len()], vec![0; layout.objects.len()]);
-        let mut writing =
-            Writing { layout, marks, changes, told, uses, uses_of_objects, changed: 0, added: 0 };
+        let mut writing = Writing { layout, marks, changes, told: vec![false; changes.len()], added: 0 };
         let body = writing.value(body, 0)?;
         let mut dropped = Vec::new();
         for number in (0..changes.len()).rev() {
@@ -110,14 +96,13 @@ impl Recipe {
                 dropped.push(writing.changed(number)?);
             }
         }
-        let Writing { uses, uses_of_objects, changed, added, .. } = writing;
-        Some(Self { body, dropped, uses, uses_of_objects, changes: changed, added })
+        Some(Self { body, dropped, added: writing.added })
     }
 
     /// The document rewritten. `None` where an op fails, or the outcome cannot be stored. No value of it may lie too deep as it is.
     pub(super) fn write(&self, body: Raw<'_>, document: &Document<'_>, limits: Limits) -> Option<Vec<u8>> {
         for changed in &self.dropped {
-            changed.carry_out(Node::Raw(document.value(changed.slot)?))?;
+            changed.node(document)?;
         }
         let room = body.bytes().len().saturating_add(self.added);
         let mut writer = Writer::after(Vec::with_capacity(room), limits);
@@ -131,9 +116,7 @@ impl Value {
         match self {
             Self::Slot { slot, deeper: false } => writer.raw_shallow(document.value(*slot)?),
             Self::Slot { slot, deeper: true } => writer.raw(document.value(*slot)?),
-            Self::Changed(changed) => {
-                changed.carry_out(Node::Raw(document.value(changed.slot)?))?.encode(writer)
-            }
+            Self::Changed(changed) => changed.node(document)?.encode(writer),
             Self::Constant(bytes) => writer.raw(Raw::new(bytes).ok()?),
             Self::Made(pieces) => {
                 let mark = writer.begin_object().ok()?;
@@ -172,14 +155,14 @@ impl Kept {
 impl Piece {
     fn write(&self, document: &Document<'_>, writer: &mut Writer) -> Option<()> {
         writer.encoded(self.encoded.bytes()).ok()?;
-        let open = self.members.last().filter(|_| self.is_open);
-        open.map_or(Some(()), |(_, value)| value.write(document, writer))
+        self.value.iter().try_for_each(|value| value.write(document, writer))
     }
 }
 
 impl Changed {
-    /// What the ops make of the value of the slot; `None` where one fails.
-    pub(super) fn carry_out<'n>(&'n self, mut node: Node<'n>) -> Option<Node<'n>> {
+    fn node<'n>(&'n self, document: &Document<'n>) -> Option<Node<'n>> {
+        let value = document.value(self.slot)?;
+        let mut node = Node::Raw(value);
         for (position, action) in self.actions.iter().enumerate() {
             if position >= self.numeric && node.kind() == Kind::Integer {
                 if !self.integers {
@@ -206,9 +189,6 @@ struct Writing<'t> {
     changes: &'t [Change],
     /// Which of the changes are part of the recipe.
     told: Vec<bool>,
-    uses: Vec<usize>,
-    uses_of_objects: Vec<usize>,
-    changed: usize,
     added: usize,
 }
 
@@ -218,7 +198,6 @@ impl Writing<'_> {
         match (self.marks.of(node), node) {
             (Some(Mark::Slot(slot)), _) => {
                 let (_, owner) = self.layout.owner(slot)?;
-                count(&mut self.uses, slot)?;
                 Some(Value::Slot { slot, deeper: depth > owner.depth.saturating_add(1) })
             }
             (Some(Mark::Changed(number)), _) => self.changed(number).map(Value::Changed),
@@ -255,7 +234,6 @@ impl Writing<'_> {
         if depth > outline.depth {
             return None;
         }
-        count(&mut self.uses_of_objects, object)?;
         let mut places = Vec::with_capacity(outline.len);
         let mut waiting = Vec::new();
         for (name, value) in members.iter() {
@@ -271,7 +249,6 @@ impl Writing<'_> {
                 [(name, value)] => {
                     let same = self.marks.of(value) == Some(Mark::Slot(slot));
                     if same && self.layout.slots.get(slot).is_some_and(|slot| *slot.name == **name) {
-                        count(&mut self.uses, slot)?;
                         InPlace::Same
                     } else {
                         let mut pieces = Vec::new();
@@ -294,16 +271,15 @@ impl Writing<'_> {
     fn push(&mut self, pieces: &mut Vec<Piece>, name: &str, value: &Node<'_>, depth: usize) -> Option<()> {
         self.added = self.added.saturating_add(name.len());
         let value = self.value(value, depth.saturating_add(1))?;
-        if pieces.last().is_none_or(|piece| piece.is_open) {
+        if pieces.last().is_none_or(|piece| piece.value.is_some()) {
             pieces.push(Piece::default());
         }
         let piece = pieces.last_mut()?;
         piece.encoded.push_key(name);
-        piece.is_open = match &value {
-            Value::Constant(bytes) => !piece.encoded.push_scalar(Raw::new(bytes).ok()?),
-            _ => true,
+        piece.value = match value {
+            Value::Constant(bytes) if piece.encoded.push_scalar(Raw::new(&bytes).ok()?) => None,
+            value => Some(value),
         };
-        piece.members.push((name.into(), value));
         Some(())
     }
 
@@ -319,9 +295,7 @@ impl Writing<'_> {
                     let numeric = others.map_or(0, |last| last.saturating_add(1));
                     let integers =
                         actions.last().is_some_and(|action| is_numeric(action) && !is_to_text(action));
-                    let number = self.changed;
-                    self.changed = number.saturating_add(1);
-                    return Some(Changed { number, slot, actions, numeric, integers });
+                    return Some(Changed { slot, actions, numeric, integers });
                 }
                 Mark::Changed(number) => {
                     let change = self.changes.get(number)?;
@@ -333,12 +307,6 @@ impl Writing<'_> {
             }
         }
     }
-}
-
-fn count(uses: &mut [usize], of: usize) -> Option<()> {
-    let uses = uses.get_mut(of)?;
-    *uses = uses.saturating_add(1);
-    Some(())
 }
 
 /// Whether it makes the integer of an integer and of its digits, or the digits of both.
