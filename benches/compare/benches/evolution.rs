@@ -1,12 +1,14 @@
 //! Documents of an old shape: what reading them costs over reading current ones, and what the naive way costs.
 //!
+//! Twice: steps whose ops can be carried out together, and steps among which one in five has to be carried out by itself.
+//!
 //! `cargo bench --manifest-path benches/compare/Cargo.toml --bench evolution`, with `-- --quick` for a look.
 
 use std::cell::OnceCell;
 use std::hint::black_box;
 
 use compare::arguments::Scale;
-use compare::chain::Chain;
+use compare::chain::{Chain, Mix};
 use compare::contest::{Contest, timed};
 use compare::documents::{LargeOrder, MediumOrder, Sample, User};
 use compare::ids::Ids;
@@ -22,10 +24,23 @@ fn main() {
     let scale = Scale::from_arguments();
     let mut criterion = scale.criterion();
     let mut table = Table::default();
-    for (length, aim, gain) in CHAINS {
-        size::<User>(&scale, &mut criterion, &mut table, None, (length, aim, gain));
-        size::<MediumOrder>(&scale, &mut criterion, &mut table, Some("customer"), (length, aim, gain));
-        size::<LargeOrder>(&scale, &mut criterion, &mut table, Some("customer"), (length, aim, gain));
+    for mix in [Mix::Together, Mix::Interrupted] {
+        for (length, aim, gain) in CHAINS {
+            if mix == Mix::Interrupted && length < 5 {
+                // Nothing comes in between.
+                continue;
+            }
+            let chain = |place| Chain::new(place, length, mix);
+            let workload = match mix {
+                Mix::Together => format!("evolution/{length}"),
+                Mix::Interrupted => format!("evolution-interrupted/{length}"),
+            };
+            let mut chains =
+                Chains { scale: &scale, criterion: &mut criterion, table: &mut table, workload, aim, gain };
+            chains.measure::<User>(&chain(None));
+            chains.measure::<MediumOrder>(&chain(Some("customer")));
+            chains.measure::<LargeOrder>(&chain(Some("customer")));
+        }
     }
     criterion.final_summary();
     if scale.measures() {
@@ -33,48 +48,53 @@ fn main() {
     }
 }
 
-fn size<T: Sample + std::fmt::Debug + PartialEq>(
-    scale: &Scale,
-    criterion: &mut Criterion,
-    table: &mut Table,
-    place: Option<&'static str>,
-    (length, aim, gain): (usize, Option<f64>, Option<f64>),
-) {
-    let documents = scale.documents / 10;
-    let chain = Chain::new(place, length);
-    let data = OnceCell::new();
-    let data = || {
-        data.get_or_init(|| {
-            let data = Stale::<T>::load(&chain, documents);
-            for id in [0, documents - 1] {
-                let naive = chain.step_by_step(data.texts[id as usize].clone());
-                let naive: T = serde_json::from_slice(&naive).expect("it is a document");
-                let expected = T::make(id);
-                assert_eq!(
-                    (&data.get(id), &data.get(documents + id), &naive),
-                    (&expected, &expected, &expected)
-                );
-            }
-            data
+/// Chains of one length and mix.
+struct Chains<'b> {
+    scale: &'b Scale,
+    criterion: &'b mut Criterion,
+    table: &'b mut Table,
+    workload: String,
+    aim: Option<f64>,
+    gain: Option<f64>,
+}
+
+impl Chains<'_> {
+    fn measure<T: Sample + std::fmt::Debug + PartialEq>(&mut self, chain: &Chain) {
+        let Self { scale, workload, aim, gain, .. } = self;
+        let documents = scale.documents / 10;
+        let data = OnceCell::new();
+        let data = || {
+            data.get_or_init(|| {
+                let data = Stale::<T>::load(chain, documents);
+                for id in [0, documents - 1] {
+                    let naive = chain.step_by_step(data.texts[id as usize].clone());
+                    let naive: T = serde_json::from_slice(&naive).expect("it is a document");
+                    let expected = T::make(id);
+                    assert_eq!(
+                        (&data.get(id), &data.get(documents + id), &naive),
+                        (&expected, &expected, &expected)
+                    );
+                }
+                data
+            })
+        };
+        let (mut first, mut second, mut third) =
+            (Ids::below(documents), Ids::below(documents), Ids::below(documents));
+        Contest::new(workload, T::SIZE, 100, "stale get", |operations| {
+            let data = data();
+            timed(operations, || drop(black_box(data.get(first.next_id()))))
         })
-    };
-    let (mut first, mut second, mut third) =
-        (Ids::below(documents), Ids::below(documents), Ids::below(documents));
-    let workload = format!("evolution/{length}");
-    Contest::new(&workload, T::SIZE, 100, "stale get", |operations| {
-        let data = data();
-        timed(operations, || drop(black_box(data.get(first.next_id()))))
-    })
-    .against("current get", &workload, aim, |operations| {
-        let data = data();
-        timed(operations, || drop(black_box(data.get(documents + second.next_id()))))
-    })
-    .against("step by step", &format!("{workload}/naive"), gain.map(|gain| 1.0 / gain), |operations| {
-        let data = data();
-        timed(operations, || {
-            let text = chain.step_by_step(data.texts[third.next_id() as usize].clone());
-            drop(black_box(serde_json::from_slice::<T>(&text).expect("it is a document")));
+        .against("current get", workload, *aim, |operations| {
+            let data = data();
+            timed(operations, || drop(black_box(data.get(documents + second.next_id()))))
         })
-    })
-    .run(criterion, table);
+        .against("step by step", &format!("{workload}/naive"), gain.map(|gain| 1.0 / gain), |operations| {
+            let data = data();
+            timed(operations, || {
+                let text = chain.step_by_step(data.texts[third.next_id() as usize].clone());
+                drop(black_box(serde_json::from_slice::<T>(&text).expect("it is a document")));
+            })
+        })
+        .run(self.criterion, self.table);
+    }
 }

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use compare::arguments::Scale;
-use compare::chain::Chain;
+use compare::chain::{Chain, Mix};
 use compare::data::{Data, Loaded, load_pivotdb, load_raw};
 use compare::documents::{LargeOrder, MediumOrder, Sample, User};
 use compare::ids::Ids;
@@ -20,7 +20,7 @@ use pivotdb::testing::merging::stored;
 use pivotdb::{Collection, Filter, Index, IndexState, field};
 
 const USAGE: &str = "usage: repeat get|iterate|put|overwrite|insert|load|merge|merge-flatten|equality|range|page|scan|get-raw|iterate-raw|\
-     batch-raw|insert-raw|load-raw 150B|750B|5KB TIMES [sled|redb], or repeat stale|current 150B|750B|5KB TIMES OPS";
+     batch-raw|insert-raw|load-raw 150B|750B|5KB TIMES [sled|redb], or repeat stale|interrupted|current 150B|750B|5KB TIMES OPS";
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
@@ -31,12 +31,14 @@ fn main() -> ExitCode {
         _ => return fail(),
     };
     let Ok(times) = times.parse() else { return fail() };
-    if let ("stale" | "current", Ok(ops)) = (workload, backend.parse()) {
-        let stale = workload == "stale";
+    if let ("stale" | "interrupted" | "current", Ok(ops)) = (workload, backend.parse()) {
+        let stale = workload != "current";
+        let mix = if workload == "interrupted" { Mix::Interrupted } else { Mix::Together };
+        let chain = |place| Chain::new(place, ops, mix);
         return match size {
-            "150B" => upcast::<User>(stale, times, None, ops),
-            "750B" => upcast::<MediumOrder>(stale, times, Some("customer"), ops),
-            "5KB" => upcast::<LargeOrder>(stale, times, Some("customer"), ops),
+            "150B" => upcast::<User>(stale, times, &chain(None)),
+            "750B" => upcast::<MediumOrder>(stale, times, &chain(Some("customer"))),
+            "5KB" => upcast::<LargeOrder>(stale, times, &chain(Some("customer"))),
             _ => fail(),
         };
     }
@@ -69,9 +71,9 @@ fn measured(work: impl FnOnce()) {
 }
 
 /// Reads documents that are so many ops old, or the same ones as they are today.
-fn upcast<T: Sample>(stale: bool, times: u64, place: Option<&'static str>, ops: usize) -> ExitCode {
+fn upcast<T: Sample>(stale: bool, times: u64, chain: &Chain) -> ExitCode {
     const DOCUMENTS: u64 = 200;
-    let data = Stale::<T>::load(&Chain::new(place, ops), DOCUMENTS);
+    let data = Stale::<T>::load(chain, DOCUMENTS);
     let mut ids = Ids::below(DOCUMENTS);
     let first = if stale { 0 } else { DOCUMENTS };
     measured(|| {
