@@ -100,7 +100,8 @@ impl Store {
 
 impl Builder {
     /// Declares how the kind of `T` evolves when the store is opened, so that its documents are upcast in untyped collections too, and
-    /// contradictions come to light at once and not at the first use.
+    /// contradictions come to light at once and not at the first use. Damage of the catalog that keeps it from being declared comes to light at the first use, and in
+    /// [`Store::warnings`] before.
     pub fn register<T: Versioned>(mut self) -> Self {
         self.kinds.push(Registered {
             kind: T::KIND,
