@@ -8,8 +8,12 @@ use crate::encoding::body::raw::Kind;
 use crate::evolution::access::{Failed, at, failed, find, prune, put, rename, set, take};
 use crate::evolution::action::{Action, Convert, Place, Taken};
 use crate::evolution::condition::Condition;
+use crate::evolution::conversion::Conversion;
 use crate::evolution::fault::Fault;
 use crate::value::path::Path;
+
+/// How much is shown of a value that is not convertible, in characters.
+const EXCERPT: usize = 40;
 
 /// Carries out `action` on `body`: forward, or its computed inverse. After an error the body is half done, and to be discarded.
 pub(crate) fn apply<'a>(action: &'a Action, up: bool, body: &mut Node<'a>) -> Result<(), Failed> {
@@ -210,7 +214,7 @@ fn convert_up<'a>(body: &mut Node<'a>, convert: &'a Convert) -> Result<(), Faile
                 *value = or.node();
                 Ok(())
             }
-            (None, None) => failed(path, Fault::Inconvertible),
+            (None, None) => Err(inconvertible(path, value, to)),
         },
     }
 }
@@ -221,9 +225,23 @@ fn convert_down<'a>(body: &mut Node<'a>, convert: &'a Convert) -> Result<(), Fai
     match (back.convert(value).map_err(at(path))?, or_back) {
         (Some(converted), _) => *value = converted,
         (None, Some(or)) => *value = or.node(),
-        (None, None) => return failed(path, Fault::Inconvertible),
+        (None, None) => return Err(inconvertible(path, value, back)),
     }
     Ok(())
+}
+
+#[cold]
+fn inconvertible(path: &Path, value: &Node<'_>, to: &Conversion) -> Failed {
+    let mut text = match value.to_value() {
+        Ok(value) => value.to_string(),
+        Err(error) => return at(path)(error),
+    };
+    if let Some((end, _)) = text.char_indices().nth(EXCERPT) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    let fault = Fault::Inconvertible { value: text, to: to.name() };
+    Failed { path: path.clone(), fault }
 }
 
 /// Whether there was anything to split.

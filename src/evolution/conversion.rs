@@ -75,6 +75,18 @@ impl Conversion {
         })
     }
 
+    /// What it makes, in a word.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Text => "text",
+            Self::Bool => "bool",
+            Self::Time { .. } => "time",
+            Self::Table(_) | Self::Reversed(_) => "a value of the table",
+        }
+    }
+
     /// What usually undoes it.
     pub(crate) fn inverse(&self) -> Self {
         match self {

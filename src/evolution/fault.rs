@@ -38,7 +38,12 @@ pub(crate) enum Fault {
     #[error("the value is not a text")]
     NotText,
     #[error("the value is not convertible")]
-    Inconvertible,
+    Inconvertible {
+        /// The beginning of it, as JSON.
+        value: String,
+        /// What it should have become.
+        to: &'static str,
+    },
     #[error("this release does not know the op")]
     Opaque,
     #[error("the function has no downcast")]
@@ -61,7 +66,7 @@ impl Fault {
             Self::NotAList => "a step failed: the value is not a list",
             Self::NotAnObject => "a step failed: the value is not an object",
             Self::NotText => "a step failed: the value is not a text",
-            Self::Inconvertible => "a step failed: the value is not convertible",
+            Self::Inconvertible { .. } => "a step failed: the value is not convertible",
             Self::Opaque => "a step failed: this release does not know the op",
             Self::NoDowncast => "a step failed: the function has no downcast",
             Self::Panicked { .. } => "a step failed: the function panicked",
@@ -90,6 +95,7 @@ impl From<StepError> for Error {
         }
         match fault {
             Fault::Function(cause) => public.with_source(cause),
+            Fault::Inconvertible { value, to } => public.with_detail("value", value).with_detail("to", to),
             Fault::Panicked { message } => public.with_detail("panic", message),
             Fault::Body(error) => public.with_source(error),
             _ => public,

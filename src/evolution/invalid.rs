@@ -53,8 +53,8 @@ pub(crate) enum OpFlaw {
     OtherObject,
     #[error("the value cannot be stored exactly as JSON, or nests too deeply")]
     Constant,
-    #[error("the op has nothing to do with what was said of it")]
-    Modifier,
+    #[error("`{name}` is for {of}")]
+    Modifier { name: &'static str, of: &'static str },
     #[error("something is empty that must not be")]
     Empty,
     #[error("ops or conditions nest too deeply")]
@@ -65,8 +65,8 @@ pub(crate) enum OpFlaw {
     Unknown,
     #[error("a member is missing or has a value of the wrong type: {0}")]
     Member(&'static str),
-    #[error("there is a member that this op does not have")]
-    ExtraMember,
+    #[error("there is a member that this op does not have: {0}")]
+    ExtraMember(String),
 }
 
 impl From<InvalidEvolution> for Error {
@@ -89,13 +89,13 @@ impl From<InvalidEvolution> for Error {
             Flaw::Op(OpFlaw::Constant) => {
                 "a value in a step cannot be stored exactly as JSON, or nests too deeply"
             }
-            Flaw::Op(OpFlaw::Modifier) => "something was said of an op that it has nothing to do with",
+            Flaw::Op(OpFlaw::Modifier { .. }) => "something was said of an op that it has nothing to do with",
             Flaw::Op(OpFlaw::Empty) => "an op has an empty separator or table, or too few parts",
             Flaw::Op(OpFlaw::TooDeep) => "ops within ops, or conditions, nest too deeply",
             Flaw::Op(OpFlaw::Astray(_)) => "a path leads into what an earlier op has made a scalar or a list",
             Flaw::Op(OpFlaw::Unknown) => "there is no such op",
             Flaw::Op(OpFlaw::Member(_)) => "an op lacks a member, or has one of the wrong type",
-            Flaw::Op(OpFlaw::ExtraMember) => "an op has a member that it does not know",
+            Flaw::Op(OpFlaw::ExtraMember(_)) => "an op has a member that it does not know",
         };
         let mut public = Self::new(ErrorKind::InvalidEvolution, message).with_step(&step);
         if let Some(op) = op {
@@ -105,6 +105,10 @@ impl From<InvalidEvolution> for Error {
             Flaw::Name(reason) | Flaw::Reason(reason) => public.with_detail("reason", reason),
             Flaw::Entry(reason) => public.with_detail("reason", reason),
             Flaw::Op(OpFlaw::Member(member)) => public.with_detail("member", member),
+            Flaw::Op(OpFlaw::ExtraMember(member)) => public.with_detail("member", format!("{member:?}")),
+            Flaw::Op(OpFlaw::Modifier { name, of }) => {
+                public.with_detail("because", format!("`{name}` is for {of}"))
+            }
             Flaw::Op(OpFlaw::Astray(path)) => public.with_path(path),
             Flaw::Op(OpFlaw::Path(path)) => public.with_path(path.text()).with_source(path),
             _ => public,

@@ -352,12 +352,12 @@ impl Writer {
 /// The members of an object, each to be asked for once.
 struct Reader<'a> {
     members: &'a Map<String, Value>,
-    known: usize,
+    known: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
     fn of(json: &'a Value) -> Option<Self> {
-        Some(Self { members: json.as_object()?, known: 0 })
+        Some(Self { members: json.as_object()?, known: Vec::new() })
     }
 
     fn has(&self, name: &str) -> bool {
@@ -366,7 +366,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, name: &'static str) -> Result<&'a Value, OpFlaw> {
         let value = self.members.get(name).ok_or(OpFlaw::Member(name))?;
-        self.known = self.known.saturating_add(1);
+        self.known.push(name);
         Ok(value)
     }
 
@@ -421,6 +421,7 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(self) -> Result<(), OpFlaw> {
-        if self.known == self.members.len() { Ok(()) } else { Err(OpFlaw::ExtraMember) }
+        let unknown = self.members.keys().find(|name| !self.known.contains(&name.as_str()));
+        unknown.map_or(Ok(()), |name| Err(OpFlaw::ExtraMember(name.clone())))
     }
 }

@@ -100,7 +100,9 @@ impl Op {
                 *taken = policy;
                 Ok(())
             }
-            _ => Err(OpFlaw::Modifier),
+            _ => {
+                Err(OpFlaw::Modifier { name: "if_taken", of: "a rename, a move, a copy, a split or a join" })
+            }
         })
     }
 
@@ -112,7 +114,7 @@ impl Op {
                 *restore = Some(Constant::new(value.into())?);
                 Ok(())
             }
-            _ => Err(OpFlaw::Modifier),
+            _ => Err(OpFlaw::Modifier { name: "restoring", of: "a remove" }),
         })
     }
 
@@ -124,7 +126,7 @@ impl Op {
                 *forget = true;
                 Ok(())
             }
-            _ => Err(OpFlaw::Modifier),
+            _ => Err(OpFlaw::Modifier { name: "forget", of: "a remove" }),
         })
     }
 }
@@ -219,7 +221,7 @@ impl Op {
                 convert.or = Some(Constant::new(value.into())?);
                 Ok(())
             }
-            _ => Err(OpFlaw::Modifier),
+            _ => Err(OpFlaw::Modifier { name: "or", of: "a convert" }),
         })
     }
 
@@ -231,7 +233,7 @@ impl Op {
                 convert.or_back = Some(Constant::new(value.into())?);
                 Ok(())
             }
-            _ => Err(OpFlaw::Modifier),
+            _ => Err(OpFlaw::Modifier { name: "or_back", of: "a convert" }),
         })
     }
 
@@ -243,7 +245,7 @@ impl Op {
                 convert.if_present = true;
                 Ok(())
             }
-            _ => Err(OpFlaw::Modifier),
+            _ => Err(OpFlaw::Modifier { name: "if_present", of: "a convert" }),
         })
     }
 
@@ -256,7 +258,7 @@ impl Op {
                 convert.back = Conversion::new(to)?;
                 Ok(())
             }
-            _ => Err(OpFlaw::Modifier),
+            _ => Err(OpFlaw::Modifier { name: "back", of: "a convert" }),
         })
     }
 
@@ -319,7 +321,7 @@ impl Op {
                 *when = Some(condition.0?);
                 Ok(())
             }
-            _ => Err(OpFlaw::Modifier),
+            _ => Err(OpFlaw::Modifier { name: "when", of: "a set" }),
         })
     }
 
@@ -366,6 +368,11 @@ impl Op {
     pub fn writes(&self) -> Vec<Path> {
         self.action()
             .map_or_else(|| vec![Path::root()], |action| action.region().into_iter().cloned().collect())
+    }
+
+    /// Whether it takes out what is at `field`, and puts nothing there on the way back.
+    pub(crate) fn removes(&self, field: &Path) -> bool {
+        matches!(self.action(), Some(Action::Remove { path, restore: None, .. }) if path == field)
     }
 
     pub(crate) fn action(&self) -> Option<&Action> {

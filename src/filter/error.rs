@@ -98,7 +98,8 @@ impl From<InvalidFilter> for Error {
             Flaw::TooDeep => Self::new(kind, "the filter nests too deeply"),
             Flaw::Path(_) => Self::new(kind, "a path of the filter is malformed"),
             Flaw::Value(_) => Self::new(kind, "a value of the filter cannot be one of a document's"),
-            Flaw::Pattern(_) => Self::new(kind, "a pattern of the filter is not a regular expression"),
+            Flaw::Pattern(reason) => Self::new(kind, "a pattern of the filter is not a regular expression")
+                .with_detail("reason", reason),
             Flaw::PatternTooLarge { bytes, limit } => Self::new(kind, "a pattern of the filter is too large")
                 .with_detail("bytes", bytes)
                 .with_detail("limit", limit),

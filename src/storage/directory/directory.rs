@@ -80,7 +80,9 @@ impl Directory {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Absent),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(foreign(self.path.file_name().unwrap_or_default()));
+                // It, or what should be a directory that it is in.
+                let file = self.given.ancestors().find(|path| path.is_file()).unwrap_or(&self.given);
+                return Err(OpenError::NotADirectory { file: file.to_owned() });
             }
             Err(error) => return Err(OpenError::io(&self.given)(error)),
         };

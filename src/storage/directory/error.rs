@@ -14,6 +14,8 @@ pub(crate) enum OpenError {
     NoStore { directory: PathBuf },
     #[error("the directory holds something that is not a store")]
     Foreign { directory: PathBuf, found: String },
+    #[error("the path is a file, and a store is a directory")]
+    NotADirectory { file: PathBuf },
     #[error("the store was written by a newer release")]
     NewerFormat { directory: PathBuf, format: u64 },
     #[error("the store was made with another backend")]
@@ -41,7 +43,7 @@ impl OpenError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoStore { .. } => ErrorKind::NoStore,
-            Self::Foreign { .. } => ErrorKind::ForeignDirectory,
+            Self::Foreign { .. } | Self::NotADirectory { .. } => ErrorKind::ForeignDirectory,
             Self::NewerFormat { .. } => ErrorKind::NewerFormat,
             Self::WrongBackend { .. } | Self::NotBuiltIn { .. } => ErrorKind::WrongBackend,
             Self::Locked { .. } => ErrorKind::Locked,
@@ -61,6 +63,7 @@ impl From<OpenError> for Error {
         let message = match &error {
             OpenError::NoStore { .. } => "there is no store in the directory",
             OpenError::Foreign { .. } => "the directory holds something that is not a store",
+            OpenError::NotADirectory { .. } => "the path is a file, and a store is a directory",
             OpenError::NewerFormat { .. } => "the store was written by a newer release",
             OpenError::WrongBackend { .. } => "the store was made with another backend",
             OpenError::NotBuiltIn { .. } => {
@@ -80,6 +83,7 @@ impl From<OpenError> for Error {
             OpenError::Foreign { directory, found } => told
                 .with_detail("directory", directory.display())
                 .with_detail("found", format_args!("{found:?}")),
+            OpenError::NotADirectory { file } => told.with_detail("file", file.display()),
             OpenError::NewerFormat { directory, format } => {
                 told.with_detail("directory", directory.display()).with_detail("format", format)
             }

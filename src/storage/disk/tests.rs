@@ -184,8 +184,15 @@ fn a_foreign_directory_is_not_touched<B: Tested>() {
     fs::write(at("notes/pivotdb.lock"), "").unwrap();
     fs::write(at("notes/todo.txt"), "buy milk").unwrap();
     let before = image(directory.path());
-    for (name, found) in [("file", "file"), ("photos", "cat.jpg"), ("half", B::ENTRY), ("notes", "todo.txt")]
-    {
+    for path in [at("file"), at("file/within")] {
+        let refused = try_open::<B>(&path, &Place::default());
+        assert!(
+            matches!(&refused, Err(OpenError::NotADirectory { file }) if *file == at("file")),
+            "{refused:?}"
+        );
+        assert_eq!(image(directory.path()), before);
+    }
+    for (name, found) in [("photos", "cat.jpg"), ("half", B::ENTRY), ("notes", "todo.txt")] {
         match try_open::<B>(&at(name), &Place::default()) {
             Err(OpenError::Foreign { directory, found: it }) => {
                 assert_eq!((directory, it.as_str()), (at(name), found));
