@@ -14,6 +14,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a call failed: a [kind](Error::kind) to match on, a [context](Error::context) to show, and the cause as its
 /// [`source`](std::error::Error::source). One word wide.
 ///
+/// Its text is what happened, where, and what can be done about it. `{:?}` adds each cause on a line of its own, for a `main` that gives a
+/// [`Result`]; `{:#?}` shows the parts.
+///
 /// ```
 /// use pivotdb::{ErrorKind, Store};
 ///
@@ -31,12 +34,14 @@ struct Inner {
     message: &'static str,
     context: Context,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// What a user can do about it, where that is not what is said of the kind.
+    advice: Option<&'static str>,
 }
 
 impl Error {
     /// `message` is what happened, in words that never vary; what varies goes into the context.
     pub(crate) fn new(kind: ErrorKind, message: &'static str) -> Self {
-        Self(Box::new(Inner { kind, message, context: Context::default(), source: None }))
+        Self(Box::new(Inner { kind, message, context: Context::default(), source: None, advice: None }))
     }
 
     /// An error of the user's own, to leave a closure with. [`Error::downcast_ref`] gives it back.
@@ -89,6 +94,12 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// With what a user can do about it, where the advice of its kind does not fit.
+    pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
+        self.0.advice = Some(advice);
         self
     }
 
@@ -156,29 +167,54 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, context, .. } = &*self.0;
+impl Error {
+    /// Its causes, the nearest first.
+    fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        std::iter::successors(StdError::source(self), |cause: &&(dyn StdError + 'static)| {
+            let cause: &'_ (dyn StdError + 'static) = *cause;
+            cause.source()
+        })
+    }
+
+    /// What happened, where, and what can be done about it; in between its causes, if `causes` says so.
+    fn write(&self, f: &mut fmt::Formatter<'_>, causes: bool) -> fmt::Result {
+        let Inner { kind, message, context, advice, .. } = &*self.0;
         f.write_str(message)?;
         if *context != Context::default() {
             write!(f, ": {context}")?;
         }
-        match kind.advice() {
+        if causes {
+            self.causes().try_for_each(|cause| write!(f, ": {cause}"))?;
+        }
+        match advice.unwrap_or(kind.advice()) {
             "" => Ok(()),
             advice => write!(f, " ({advice})"),
         }
     }
 }
 
+impl fmt::Display for Error {
+    /// With its causes where the text says nothing without them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, matches!(self.kind(), ErrorKind::Aborted | ErrorKind::Io))
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, context, source } = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", kind)
-            .field("message", message)
-            .field("context", &format_args!("{context}"))
-            .field("source", source)
-            .finish()
+        if f.alternate() {
+            let Inner { kind, message, context, source, advice } = &*self.0;
+            return f
+                .debug_struct("Error")
+                .field("kind", kind)
+                .field("message", message)
+                .field("context", &format_args!("{context}"))
+                .field("source", source)
+                .field("advice", &advice.unwrap_or(kind.advice()))
+                .finish();
+        }
+        self.write(f, false)?;
+        self.causes().try_for_each(|cause| write!(f, "\ncaused by: {cause}"))
     }
 }
 
@@ -210,6 +246,40 @@ mod tests {
             "the id is taken: collection \"users\", id \"ada\", limit 3 (use put or overwrite to write over it)"
         );
         assert_eq!(Error::new(ErrorKind::Cancelled, "stopped").to_string(), "stopped");
+    }
+
+    #[test]
+    fn debugs_as_what_main_prints() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::io::Error);
+
+        let error = Error::new(ErrorKind::Locked, "the store is open")
+            .with_detail("directory", "here")
+            .with_source(Outer(std::io::Error::other("inner")));
+        assert_eq!(
+            format!("{error:?}"),
+            "the store is open: directory here (close the other one, or set a lock timeout)\ncaused by: outer\ncaused by: inner"
+        );
+        let parts = format!("{error:#?}");
+        assert!(parts.starts_with("Error {") && parts.contains("kind: Locked"), "{parts}");
+    }
+
+    #[test]
+    fn says_what_the_caller_and_the_system_said() {
+        assert_eq!(Error::abort("not enough").to_string(), "given up by the caller: not enough");
+        assert_eq!(
+            format!("{:?}", Error::abort("not enough")),
+            "given up by the caller\ncaused by: not enough"
+        );
+        let error = Error::new(ErrorKind::Io, "no").with_detail("file", "f");
+        assert_eq!(error.with_source(std::io::Error::other("disk")).to_string(), "no: file f: disk");
+    }
+
+    #[test]
+    fn advice_of_its_own_stands_for_that_of_its_kind() {
+        let error = Error::new(ErrorKind::TooLarge, "large").with_advice("less");
+        assert_eq!(error.to_string(), "large (less)");
     }
 
     #[test]

@@ -108,7 +108,9 @@ impl ErrorKind {
             Self::NotIndexable => "nothing was written; change the document, or drop the index",
             Self::Conflict => "read it again and repeat the change",
             Self::KindMismatch => "open the collection with the type of that kind",
-            Self::KindRequired => "insert through a typed collection",
+            Self::KindRequired => {
+                "declare its steps first, with evolve or collection_with, or use a typed collection"
+            }
             Self::InvalidName => "a name has 1 to 128 bytes and no control characters",
             Self::InvalidId => "a text id has at most 1024 bytes",
             Self::InvalidPath => "write a.b.0, or /a/b/0 for names with dots",
@@ -119,12 +121,13 @@ impl ErrorKind {
             Self::InvalidEvolution => "correct the steps before they are registered",
             Self::InvalidOption => "see the option's documentation for its range",
             Self::NotRepresentable => "nothing was written",
-            Self::TooDeep | Self::TooLarge => "raise the limit in the builder, or store less at once",
+            Self::TooDeep => "nothing was written; nest less",
+            Self::TooLarge => "nothing was written; store less at once",
             Self::Mismatch => "add a step, or #[serde(default)] for a field that is new",
             Self::InvalidPatch => "see RFC 6902",
             Self::PatchFailed => "nothing was written",
             Self::StepFailed => "the stored document is unchanged; correct the step and read again",
-            Self::HistoryDiverged => "run the program whose steps wrote it, or add an inverse to the step",
+            Self::HistoryDiverged => "run a program whose steps lead there",
             Self::Corrupt => "run verify, then restore from a backup, or discard what is corrupt",
             Self::DataLoss => "restore from a backup, or accept the loss in the builder",
             Self::NewerFormat => "use the release that wrote it, or a newer one",

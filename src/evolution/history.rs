@@ -631,14 +631,19 @@ impl From<NoWay> for Error {
                     .with_step(step)
                     .with_detail(LEADS_TO, stamp)
                     .with_detail("function", format!("{identity:?}"))
+                    .with_advice("run a program that has this function")
             }
             NoWay::NoDowncast { identity, step, stamp } => new("a step has a function without a downcast")
                 .with_step(step)
                 .with_detail(LEADS_TO, stamp)
-                .with_detail("function", format!("{identity:?}")),
+                .with_detail("function", format!("{identity:?}"))
+                .with_advice(
+                    "run a program that need not go back over the step, or give the function a downcast",
+                ),
             NoWay::Opaque { step, stamp } => new("a step has an op that this release does not know")
                 .with_step(step)
-                .with_detail(LEADS_TO, stamp),
+                .with_detail(LEADS_TO, stamp)
+                .with_advice("run a program with a release that knows it"),
         };
         public.with_source(error)
     }

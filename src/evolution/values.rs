@@ -67,6 +67,9 @@ impl Plan {
             history.own(schema_version).ok_or_else(|| {
                 Error::new(ErrorKind::InvalidOption, "the evolution has no such schema version")
                     .with_detail("schema version", schema_version)
+                    .with_detail("least", 1)
+                    .with_detail("most", history.current().schema_version)
+                    .with_advice("choose one in between")
             })
         };
         Ok(history.plan(own(from)?, own(to)?)?)

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::encoding::body::de::from_body;
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::raw::Raw;
 use crate::encoding::envelope::header::Header;
@@ -29,6 +28,7 @@ use crate::store::collection::Collection;
 use crate::store::inner::Inner;
 use crate::store::load::{Existing, Incoming, load};
 use crate::store::store::Store;
+use crate::store::write::from_given;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -95,7 +95,7 @@ impl<'a> Import<'a> {
     pub fn into<T: DeserializeOwned>(collection: &Collection<T>) -> Self {
         // Any JSON fits an untyped collection.
         let fits = match collection.kind {
-            Some(_) => |body: Raw<'_>| Ok(from_body::<T>(body).map(drop)?),
+            Some(_) => |body: Raw<'_>| from_given::<T>(body).map(drop),
             None => |_: Raw<'_>| Ok(()),
         };
         Self::of(Target::Collection(collection.read_as(), fits), Form::Plain)
@@ -309,6 +309,9 @@ impl Importing<'_> {
                 }
                 plain.document(number, body)
             });
+            let is_list = number == 1 && lines.text().is_some_and(begins_a_list);
+            let document =
+                document.map_err(|error| if is_list { error.with_advice(NOT_A_LIST) } else { error });
             self.take(number, document)?;
             self.turn(lines)?;
         }
@@ -403,6 +406,13 @@ impl Importing<'_> {
         self.imported.skipped = self.imported.skipped.saturating_add(loaded.skipped);
         loaded.refused.into_iter().try_for_each(|(line, error)| self.refuse(line, error))
     }
+}
+
+/// What to do about an input that begins as a list does.
+const NOT_A_LIST: &str = "the input has one value on each line, not a list of them";
+
+fn begins_a_list(text: &[u8]) -> bool {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim_ascii_start().starts_with(b"[")
 }
 
 /// The text of the line, or why it cannot be taken; `None` where it is blank.

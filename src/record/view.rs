@@ -14,6 +14,7 @@ use crate::model::id::DocumentId;
 use crate::model::stamp::Stamp;
 use crate::record::kind::{Kind, Shaped};
 use crate::stored::record::Record;
+use crate::value::path::Path;
 
 /// A record, and its body upcast where it is stored in another shape. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -92,10 +93,42 @@ impl View {
         Ok(from_body(Raw::new(self.body())?)?)
     }
 
-    /// As [`decode`](Self::decode), for who is going to change the value.
-    pub(crate) fn decode_noting<T: DeserializeOwned>(&self) -> Result<(T, Notes<'_>), Error> {
-        Ok(from_body_noting(Raw::new(self.body())?)?)
+    /// As [`decode`](Self::decode), of a document of `kind`.
+    pub(crate) fn decode_of<T: DeserializeOwned>(&self, kind: &Kind) -> Result<T, Error> {
+        self.decode().map_err(|error| self.explained(kind, error))
     }
+
+    /// As [`decode_of`](Self::decode_of), for who is going to change the value.
+    pub(crate) fn decode_noting<T: DeserializeOwned>(&self, kind: &Kind) -> Result<(T, Notes<'_>), Error> {
+        let noted = Raw::new(self.body()).and_then(from_body_noting);
+        noted.map_err(|error| self.explained(kind, error.into()))
+    }
+
+    /// `error`, which says where a field is missing that may have been removed by a step that the program does not have.
+    fn explained(&self, kind: &Kind, error: Error) -> Error {
+        let Some(missing) = missing_field(&error) else { return error };
+        let stops = kind.stops(self.record.header.stamp, self.stamp).unwrap_or_default();
+        let undone: Vec<_> = stops.into_iter().filter(|stop| !stop.up).map(|stop| stop.step).collect();
+        if undone.is_empty() {
+            return error;
+        }
+        let error = error.with_advice(REMOVED);
+        match undone.iter().find(|step| step.ops.iter().any(|op| op.removes(&missing))) {
+            Some(step) => error.with_step(&step.name),
+            None => error,
+        }
+    }
+}
+
+/// What to do where a field is missing in a document that has come down.
+const REMOVED: &str =
+    "a newer step may have removed it: give this type a default, or that step restoring(..), by redefine";
+
+/// The path of the field that `error` says is missing, as serde says it.
+fn missing_field(error: &Error) -> Option<Path> {
+    let name = error.context().detail("reason")?.strip_prefix("missing field `")?.strip_suffix('`')?;
+    let above = error.context().path().unwrap_or_default();
+    Path::new(&format!("{above}/{}", name.replace('~', "~0").replace('/', "~1"))).ok()
 }
 
 /// A record as it is stored.

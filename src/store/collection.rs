@@ -133,7 +133,7 @@ impl<T> Collection<T> {
         let kind = self.kind.as_ref().ok_or_else(|| {
             let error =
                 Error::new(ErrorKind::KindRequired, "a view is of one kind, and the collection of every");
-            error.with_collection(&self.name)
+            error.with_advice(ONE_KIND).with_collection(&self.name)
         })?;
         let Core { registry, catalog, .. } = &**self.inner;
         let seen = kind.at(schema_version, |seen| registry.follow(catalog, seen)).ok_or_else(|| {
@@ -144,6 +144,9 @@ impl<T> Collection<T> {
             .with_collection(&self.name)
             .with_document_kind(kind.name())
             .with_detail("schema version", schema_version)
+            .with_detail("least", 1)
+            .with_detail("most", kind.current().schema_version)
+            .with_advice("choose one in between")
         })?;
         Ok(self.seen_as(seen))
     }
@@ -277,7 +280,8 @@ impl<T> Collection<T> {
             Session::Transaction(_) => Error::new(
                 ErrorKind::InvalidOption,
                 "what makes commits of its own cannot be part of a transaction",
-            ),
+            )
+            .with_advice("call it before or after the transaction, on the store's collection"),
             Session::Snapshot(_) => read_only(),
             Session::Foreign => foreign(),
         };
@@ -386,7 +390,10 @@ impl<T> Collection<T> {
             [only] => Ok(only.clone()),
             [_, _, ..] => {
                 let error = Error::new(ErrorKind::KindRequired, "the collection holds several kinds");
-                Err(error.with_collection(&self.name).with_detail("kinds", names.join(", ")))
+                Err(error
+                    .with_advice(ONE_KIND)
+                    .with_collection(&self.name)
+                    .with_detail("kinds", names.join(", ")))
             }
         }
     }
@@ -397,8 +404,12 @@ impl<T> Collection<T> {
     }
 }
 
+/// What to do where a call is about one kind.
+const ONE_KIND: &str = "use a typed collection, or one of collection_with";
+
 pub(crate) fn read_only() -> Error {
     Error::new(ErrorKind::InvalidOption, "a snapshot cannot be written to")
+        .with_advice("write through the store's collection")
 }
 
 pub(crate) fn foreign() -> Error {
@@ -406,6 +417,7 @@ pub(crate) fn foreign() -> Error {
         ErrorKind::InvalidOption,
         "the collection belongs to another store than the transaction or snapshot",
     )
+    .with_advice("use a collection of the same store")
 }
 
 impl Collection<Value> {

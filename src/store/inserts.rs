@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::encoding::body::ser::append_body;
 use crate::encoding::envelope::header::Header;
-use crate::encoding::envelope::record::{Draft, Sealed};
+use crate::encoding::envelope::record::{Draft, Head, Sealed};
 use crate::encoding::key::census::CensusKey;
 use crate::encoding::key::document;
 use crate::error::error::{Error, Result};
@@ -18,6 +18,7 @@ use crate::model::id::DocumentId;
 use crate::model::revision::Revision;
 use crate::model::time::Timestamp;
 use crate::record::kind::Kind;
+use crate::storage::bytes::Bytes;
 use crate::storage::commit::commit::{Commit, Expected};
 use crate::storage::commit::error::StorageError;
 use crate::store::collection::{Collection, foreign, read_only};
@@ -71,7 +72,7 @@ impl Inserts {
     ) -> Result<()> {
         let key = collection.key(&id)?;
         if self.commit.writes.contains_key(key.as_slice()) {
-            return Err(collection.at(&id, taken()));
+            return Err(collection.at(&id, taken(collection, &key, None)));
         }
         let sealed = self.seal(collection, &key, value).map_err(|error| collection.at(&id, error))?;
         let chunk_key = if sealed.chunks.is_empty() { 0 } else { document::chunk_key(&key, 1).len() };
@@ -115,7 +116,7 @@ impl Inserts {
                     let there =
                         transaction.get(&check.key).map_err(|error| collection.at(id, error.into()))?;
                     if there.is_some() {
-                        return Err(collection.at(id, taken()));
+                        return Err(collection.at(id, taken(collection, &check.key, there.as_ref())));
                     }
                 }
                 let held = Held::Transaction(Arc::clone(transaction));
@@ -158,10 +159,14 @@ impl Inserts {
             match applied.and_then(|sequence| engine.wait(sequence, collection.durability)) {
                 Ok(()) => return Ok(self.ids),
                 Err(StorageError::CheckFailed { check }) => match self.ids.get(check) {
-                    Some(id) => return Err(collection.at(id, taken())),
+                    Some(id) => {
+                        let there = collection.key(id).and_then(|key| Ok((engine.read(&key)?.value, key)));
+                        let (there, key) = there.unwrap_or_default();
+                        return Err(collection.at(id, taken(collection, &key, there.as_ref())));
+                    }
                     // Somebody else has taken or given up a value of a unique index in between.
                     None if again => pause_after(tries),
-                    None => return Err(taken().with_collection(collection.name())),
+                    None => return Err(taken(collection, &[], None).with_collection(collection.name())),
                 },
                 Err(error) => return Err(within(error.into())),
             }
@@ -201,6 +206,16 @@ impl Inserts {
     }
 }
 
-fn taken() -> Error {
-    Error::new(ErrorKind::AlreadyExists, "a document with this id exists")
+/// The id is taken: by the document of which `there` is at `key`, as far as that is known.
+fn taken<T>(collection: &Collection<T>, key: &[u8], there: Option<&Bytes>) -> Error {
+    let error = Error::new(ErrorKind::AlreadyExists, "a document with this id exists");
+    let head = there.and_then(|there| Head::decode(key, there).ok());
+    let unseen = head.filter(|head| matches!(collection.sees_header(&head.header), Ok(None)));
+    match unseen.and_then(|head| collection.inner.catalog.kind_name(head.header.kind)) {
+        Some(kind) => error.with_document_kind(&kind).with_advice(OTHER_KIND),
+        None => error,
+    }
 }
+
+/// What to do where an id is taken by a document that the collection does not see.
+const OTHER_KIND: &str = "it is of another kind: use another id, or delete it by a collection of that kind";

@@ -20,6 +20,9 @@ use crate::store::retry::{TRIES, pause_after};
 use crate::store::upkeep::{Upkeep, as_record};
 use crate::stored::{read, write};
 
+/// What to do where an id is taken.
+const GO_ON: &str = "with overwrite_existing it is written over, with skip_existing passed over";
+
 /// A document on its way into the store.
 #[derive(Debug)]
 pub(crate) struct Incoming {
@@ -164,7 +167,8 @@ impl Plan<'_> {
             Some(value) => {
                 let same_kind = match existing {
                     Existing::Refuse => {
-                        return Err(Error::new(ErrorKind::AlreadyExists, "a document with this id exists"));
+                        let error = Error::new(ErrorKind::AlreadyExists, "a document with this id exists");
+                        return Err(error.with_advice(GO_ON));
                     }
                     Existing::Skip => {
                         self.loaded.skipped += 1;
@@ -175,7 +179,10 @@ impl Plan<'_> {
                 };
                 let before = Head::decode(&document.key, value)?;
                 if same_kind && !self.is_same_kind(document.header.kind, before.header.kind) {
-                    return Err(Error::new(ErrorKind::KindMismatch, "the document is of another kind"));
+                    let error = Error::new(ErrorKind::KindMismatch, "the document there is of another kind")
+                        .with_advice("give the new one another id, or delete the one that is there");
+                    let found = self.inner.catalog.kind_name(before.header.kind);
+                    return Err(found.into_iter().fold(error, |error, kind| error.with_document_kind(&kind)));
                 }
                 let header = header_over(document.header, &before.header, existing);
                 let (sealed, chunks_before) = (seal(document, &header)?, before.chunks());

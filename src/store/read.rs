@@ -112,8 +112,9 @@ where
             let Some(kind) = kind else { return Ok(None) };
             let stamp = record.header.stamp;
             let view = View::of(&kind, &id, record, self.inner.limits)?;
-            let value =
-                view.decode().map_err(|error| error.with_document_kind(kind.name()).with_stamp(stamp))?;
+            let value = view
+                .decode_of(&kind)
+                .map_err(|error| error.with_document_kind(kind.name()).with_stamp(stamp))?;
             Ok(Some((kind, view, value)))
         });
         match opened {

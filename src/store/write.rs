@@ -169,7 +169,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
                 Ok(Change::Write { kind, rewritten })
             }
             Some(existing) => {
-                let (value, notes) = existing.view.decode_noting::<T>()?;
+                let (value, notes) = existing.view.decode_noting::<T>(&existing.kind)?;
                 let before = to_body(&value, self.inner.limits)?;
                 self.difference(&id, &existing, &notes, &before, &after)
             }
@@ -215,7 +215,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let mut changed = None;
         let stored = self.change(&id, |existing| {
             let existing = existing.ok_or_else(|| self.not_found(&id))?;
-            let (mut value, notes) = existing.view.decode_noting::<T>()?;
+            let (mut value, notes) = existing.view.decode_noting::<T>(&existing.kind)?;
             let mut bodies = to_body(&value, self.inner.limits)?;
             let length = bodies.len();
             change(&mut value)?;
@@ -240,7 +240,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let stored = self.change(&id, |existing| {
             let existing = existing.ok_or_else(|| self.not_found(&id))?;
             check_same(document.view(), &existing.view)?;
-            let (before, notes) = existing.view.decode_noting::<T>()?;
+            let (before, notes) = existing.view.decode_noting::<T>(&existing.kind)?;
             let before = to_body(&before, self.inner.limits)?;
             let after = to_body(&document.value, self.inner.limits)?;
             self.difference(&id, &existing, &notes, &before, &after)
@@ -307,7 +307,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             let existing = existing.ok_or_else(|| self.not_found(&id))?;
             let before = Raw::new(existing.view.body())?;
             let after = patch(before)?;
-            patched = Some(from_body(Raw::new(&after)?)?);
+            patched = Some(from_given(Raw::new(&after)?)?);
             self.difference(&id, &existing, &Notes::silent(before), before.bytes(), &after)
         })?;
         match (patched, stored) {
@@ -331,6 +331,14 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let rewritten = rewrite(kind, id, view, &edit, limits)?;
         Ok(rewritten.map_or(Change::Keep, |rewritten| Change::Write { kind: Arc::clone(kind), rewritten }))
     }
+}
+
+/// A value of a body that the caller has given.
+pub(crate) fn from_given<T: DeserializeOwned>(body: Raw<'_>) -> Result<T> {
+    let value = from_body(body);
+    value.map_err(|error| {
+        Error::from(error).with_advice("nothing was written; the value does not fit the type")
+    })
 }
 
 impl<T> Collection<T> {

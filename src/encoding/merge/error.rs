@@ -24,6 +24,7 @@ impl From<MergeError> for Error {
             MergeError::Ambiguous { path } => {
                 Self::new(ErrorKind::Mismatch, "the change cannot be merged into what is stored")
                     .with_path(path)
+                    .with_advice("nothing was written; overwrite takes the whole value as it is")
             }
         }
     }

@@ -80,7 +80,8 @@ impl From<StorageError> for Error {
             StorageError::TransactionClosed => Self::new(kind, "the transaction or snapshot has ended"),
             StorageError::TooLarge { bytes, limit } => Self::new(kind, "the commit is larger than the limit")
                 .with_detail("bytes", bytes)
-                .with_detail("limit", limit),
+                .with_detail("limit", limit)
+                .with_advice("nothing was written; store less at once, or raise commit_limit"),
             StorageError::CounterUnderflow => Self::new(kind, "a counter would fall below zero"),
             StorageError::Poisoned(cause) => {
                 Self::new(kind, "the store refuses writes after a failed write").with_source(cause)
