@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let noted = runs.update(&ids[1], |run| run["note"] = json!("odd, but kept"))?;
     assert_eq!((noted.stamp().schema_version, &noted["settings"]["lr"]), (4, &json!(0.3)));
 
-    // Another script, later: the steps are in the store by name and fingerprint; functions it has to bring itself.
+    // Another script, later: the steps are in the store, with their ops; functions it has to bring itself.
     store.close()?;
     let store = Store::open(&path)?;
     let runs = store.documents("runs")?;

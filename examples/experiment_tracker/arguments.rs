@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 usage: experiment_tracker [--runs N] [--threads T] [--store DIR] [--plot FILE.svg]
        experiment_tracker log --store DIR [--runs N] [--threads T]
        experiment_tracker best --store DIR [--plot FILE.svg]
@@ -33,7 +33,8 @@ pub(crate) enum Command {
 }
 
 impl Arguments {
-    pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    /// `None` where help is asked for.
+    pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let usage = |what: String| format!("{what}\n\n{USAGE}");
         let mut read = Self { command: Command::Demonstrate, runs: 80, threads: 4, store: None, plot: None };
         while let Some(argument) = arguments.next() {
@@ -43,6 +44,7 @@ impl Arguments {
                 number.ok_or_else(|| usage(format!("{value} is no number from 1 to 9999")))
             };
             match argument.as_str() {
+                "--help" | "-h" => return Ok(None),
                 "log" => read.command = Command::Log,
                 "best" => read.command = Command::Best,
                 "--runs" => read.runs = number(value()?)?,
@@ -58,6 +60,6 @@ impl Arguments {
         if read.command == Command::Demonstrate && read.runs < 20 {
             return Err(usage("the demonstration needs 20 --runs".into()));
         }
-        Ok(read)
+        Ok(Some(read))
     }
 }

@@ -61,7 +61,7 @@ impl Demonstration {
         store.close()?;
         println!();
         println!(
-            "{} answers and {} snapshots equal to the oracle's, none different; a document changed secretly was found",
+            "{} answers and {} snapshots equal to the oracle's, none different; self-check: a document altered behind the store's back was noticed",
             self.answers, self.looks
         );
         Ok(())
@@ -109,7 +109,7 @@ impl Demonstration {
         let Some((id, accuracy)) = best(&self.all, 0.0).into_iter().next() else { return Ok(()) };
         runs.merge_patch(&id, &json!({"metrics": {"accuracy": 0.5}}))?;
         if check::<day5::Program>(&store, &self.all).is_ok() {
-            return Err("a document changed secretly was not found".into());
+            return Err("a document altered behind the store's back was not noticed".into());
         }
         runs.merge_patch(&id, &json!({"metrics": {"accuracy": accuracy}}))?;
         check::<day5::Program>(&store, &self.all)?;

@@ -31,17 +31,22 @@ mod training;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, USAGE};
 use days::Program as _;
 use days::day5;
 use demonstration::Demonstration;
+use pivotdb::Store;
 use training::Data;
 
 pub(crate) type Failable<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::read(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         Err(usage) => {
             eprintln!("{usage}");
             return ExitCode::from(2);
@@ -76,7 +81,7 @@ fn demonstrate(arguments: &Arguments, store: PathBuf, plot: &Path) -> Failable {
         return Err(format!("{} is there already; `log` and `best` go on with it", store.display()).into());
     }
     Demonstration::new(store.clone(), arguments.threads).run(arguments.runs)?;
-    draw(&store, plot)?;
+    draw(&store, plot, arguments.plot.is_some())?;
     println!("experiment_tracker: ok, {} runs in 5 shapes, {} threads", arguments.runs, arguments.threads);
     Ok(())
 }
@@ -97,19 +102,22 @@ fn log(arguments: &Arguments, path: &PathBuf) -> Failable {
 }
 
 fn best(path: &PathBuf, plot: Option<&Path>) -> Failable {
-    let store = demonstration::open(path)?;
+    // Reading makes no store; the error names the path.
+    let store = Store::builder().create(false).open(path)?;
     report::print(&store)?;
     store.close()?;
-    plot.map_or(Ok(()), |plot| draw(path, plot))
+    plot.map_or(Ok(()), |plot| draw(path, plot, true))
 }
 
-fn draw(store: &PathBuf, plot: &Path) -> Failable {
+/// The picture, of which is told if it is `kept`.
+fn draw(store: &PathBuf, plot: &Path, kept: bool) -> Failable {
     let store = demonstration::open(store)?;
     let ranked = report::ranked(&store)?;
     let svg = plot::svg(&ranked);
     std::fs::write(plot, &svg)?;
     store.close()?;
-    let name = plot.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    println!("{name}: {} runs, {} bytes", ranked.len(), svg.len());
+    if kept {
+        println!("{}: {} runs, {} bytes", plot.display(), ranked.len(), svg.len());
+    }
     Ok(())
 }

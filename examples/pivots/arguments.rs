@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 usage: pivots [--copies N] [--keep]
        pivots FILE.ndjson --steps STEPS.json [--copies N] [--keep]
 
@@ -24,12 +24,14 @@ pub(crate) struct Input {
 }
 
 impl Arguments {
-    pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    /// `None` where help is asked for.
+    pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let usage = |what: &str| format!("{what}\n\n{USAGE}");
         let (mut file, mut steps) = (None, None);
         let mut read = Self { file: None, copies: 1, keep: false };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
+                "--help" | "-h" => return Ok(None),
                 "--keep" => read.keep = true,
                 "--copies" => {
                     let copies = arguments.next().and_then(|copies| copies.parse().ok());
@@ -50,6 +52,6 @@ impl Arguments {
             (None, None) => None,
             _ => return Err(usage("FILE and --steps belong together")),
         };
-        Ok(read)
+        Ok(Some(read))
     }
 }

@@ -15,6 +15,9 @@ use crate::table::{self, Row, Times};
 
 const COLLECTION: &str = "documents";
 
+/// So many errors of documents that are refused are shown.
+const SHOWN: usize = 3;
+
 /// The member that each program adds to one document.
 const EDITED: &str = "edited by pivots";
 
@@ -146,13 +149,18 @@ impl Pivots<'_> {
         let start = Instant::now();
         let read: Vec<_> = collection.iter().collect();
         let all = start.elapsed();
-        let mut refused = 0;
+        let (mut refused, mut errors) = (0, Vec::new());
         if read.len() != self.documents.len() {
             return Err(format!("{} of {} documents were read", read.len(), self.documents.len()).into());
         }
         for (read, expected) in read.into_iter().zip(&self.documents) {
             let newer = expected.schema_version >= newer;
-            refused += usize::from(read.is_err());
+            if let Err(error) = &read {
+                refused += 1;
+                if errors.len() < SHOWN {
+                    errors.push(error.to_string());
+                }
+            }
             match (read, &expected.seen) {
                 (Ok(found), Ok(value)) if *found.id() == expected.id && (newer || found.value == *value) => {}
                 (Err(error), Err(step)) if is_of(&error, &expected.id, step) => {}
@@ -176,6 +184,7 @@ impl Pivots<'_> {
         let (documents, census) = (self.documents.len(), store.census()?);
         let times = Times { open, first, all };
         table::print(&Row { pivot: title, documents, census: &census, times, refused });
+        errors.iter().for_each(|error| println!("    refused: {error}"));
         Ok(store.close()?)
     }
 

@@ -27,7 +27,7 @@ mod versions;
 use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::{Arguments, USAGE};
 use eager::Kind;
 use metadata::Input;
 use model::Expected;
@@ -37,7 +37,11 @@ use program::{Added, First, Moved, Renamed, Retyped, Split};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::read(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         Err(usage) => {
             eprintln!("{usage}");
             return ExitCode::from(2);
@@ -90,7 +94,7 @@ fn of_this_checkout(path: &Path, arguments: &Arguments) -> Failable {
     let untouched = pivots.look_back::<Retyped>()?;
     println!();
     println!("{untouched} documents that nobody has edited are as written in a view of schema version 1");
-    println!("control: {}", control(&path.with_file_name("control.pivot"), &input)?);
+    println!("self-check: {}", control(&path.with_file_name("control.pivot"), &input)?);
 
     let store = Store::open(path)?;
     let versions = table::by_schema_version(&store.census()?).len();
@@ -110,9 +114,9 @@ fn control(path: &Path, input: &Input) -> Failable<String> {
     std::fs::remove_dir_all(path)?;
     match found {
         Some(difference) if difference.to_string().contains("spoilt") => {
-            Ok("a document changed secretly was found".into())
+            Ok("a document altered behind the store's back was noticed".into())
         }
         Some(other) => Err(other),
-        None => Err("a document changed secretly was not found".into()),
+        None => Err("a document altered behind the store's back was not noticed".into()),
     }
 }
