@@ -60,9 +60,9 @@ pub struct Verify<'a> {
 pub struct Verified {
     /// The last commit that was looked at.
     pub sequence: u64,
-    /// Keys, the meta key not counted,
+    /// Keys; the meta key is not counted.
     pub keys: u64,
-    /// and their bytes, values included.
+    /// The bytes of those keys and of their values.
     pub bytes: u64,
     /// Documents, damaged ones too.
     pub documents: u64,

@@ -86,7 +86,7 @@ impl ConsideredIndex {
 impl fmt::Display for ConsideredIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let used = if self.used { "used" } else { "not used" };
-        write!(f, "index {:?}, generation {}, {}, {used}: ", self.name, self.generation, self.state)?;
+        write!(f, "index {:?}, generation {}, {}, {used}; ", self.name, self.generation, self.state)?;
         match &self.impact {
             None => f.write_str("made for a newer program, or on another branch"),
             Some(Impact::Untouched) => f.write_str("no step has touched its paths"),

@@ -280,8 +280,8 @@ impl Builder {
         self
     }
 
-    /// Opens the store in the directory at `path`. Costs nothing that grows with the number of documents except the backend's own
-    /// recovery after a crash.
+    /// Opens the store in the directory at `path`. Nothing is done for each document. What the backend does for its own files grows with them: sled reads its table of pages, in about
+    /// 0.14 s for a million documents, and what has been written since the store was opened last; redb reads and checks its file after a crash, see `quick_recovery`.
     ///
     /// # Errors
     /// `Locked` when somebody else has it open, `ForeignDirectory` when the directory holds something else, `NewerFormat` when a newer release wrote it,

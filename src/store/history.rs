@@ -71,6 +71,19 @@ pub enum Warning {
         /// The step that takes it away.
         step: String,
     },
+    /// The build of an index has failed, so that queries do not use it; [`IndexState::Failed`](crate::IndexState::Failed) says when that is so.
+    /// [`Collection::indexes`](crate::Collection::indexes) lists the documents that are in the way; once they are changed,
+    /// [`rebuild_index`](crate::Collection::rebuild_index) builds it anew.
+    IndexFailed {
+        /// Name of the collection.
+        collection: String,
+        /// Name of the index.
+        index: String,
+        /// How many documents have a value that was another one's already when the build came to them, as [`IndexInfo`](crate::IndexInfo) says it.
+        duplicates: u64,
+        /// Why, if not because of duplicates.
+        failure: Option<String>,
+    },
 }
 
 impl Warning {
@@ -81,7 +94,7 @@ impl Warning {
             | Self::OtherBranch { kind, .. }
             | Self::Diverged { kind, .. }
             | Self::IndexLeftBehind { kind, .. } => Some(kind),
-            Self::Damaged { .. } => None,
+            Self::Damaged { .. } | Self::IndexFailed { .. } => None,
         }
     }
 
@@ -120,6 +133,13 @@ impl fmt::Display for Warning {
                     f,
                     "an index is on what a step takes away, and was left behind: kind {kind:?}, index {index:?}, step {step:?}"
                 )
+            }
+            Self::IndexFailed { collection, index, duplicates, failure } => {
+                write!(
+                    f,
+                    "the build of an index has failed: collection {collection:?}, index {index:?}, duplicates {duplicates}"
+                )?;
+                failure.as_ref().map_or(Ok(()), |failure| write!(f, ": {failure}"))
             }
         }
     }

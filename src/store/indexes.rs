@@ -65,19 +65,19 @@ pub struct IndexInfo {
     pub state: IndexState,
     /// The last commit when it got there.
     pub since: u64,
-    /// How many documents the build has come past. It need not come past those that have been inserted since it began,
+    /// How many documents the build has come past. It need not come past those that have been inserted since it began.
     pub documents: u64,
-    /// of so many that the collection has.
+    /// How many documents of its kinds the collection has.
     pub of_documents: u64,
-    /// How many of them have a value that was another one's already when the build came to them, and have not been changed since. Beyond 1,000 it is how many the
-    /// build has met,
+    /// How many of the documents that the build has come past have a value that was another one's already when the build came to them, and have not been changed since. Beyond 1,000 it is how many the
+    /// build has met.
     pub duplicates: u64,
-    /// and the first of them. Whose the value is, is not listed: a query by it tells.
+    /// The first 100 of the duplicates. Whose the value is, is not listed: a query by it tells.
     pub duplicate_ids: Vec<DocumentId>,
     /// How many documents have no entries since these cannot be made: they have more values than can be indexed, cannot be read in the shape
-    /// that the index is on, or are damaged. Queries look at all documents as long as there is one. At most 1,000 are counted,
+    /// that the index is on, or are damaged. Queries look at all documents as long as there is one. At most 1,000 are counted.
     pub unreadable: u64,
-    /// and the first of them.
+    /// The first 100 of the unreadable ones.
     pub unreadable_ids: Vec<DocumentId>,
     /// Why the build has failed, if not because of duplicates: the document it came to, and what was wrong with it.
     pub failure: Option<String>,
@@ -111,6 +111,25 @@ impl Inner {
             self.worker.wake();
         }
         Ok(())
+    }
+
+    /// Of each index that the program goes by and whose build has failed, as far as its state can be read.
+    pub(crate) fn failed_indexes(&self) -> Vec<Warning> {
+        let mut failed = self.indexes.all();
+        failed.retain(|index| index.live.state() == IndexState::Failed && index.live.is_enforced());
+        if failed.is_empty() {
+            return Vec::new();
+        }
+        let (held, collections) =
+            (Held::Snapshot(Arc::new(self.engine.snapshot())), self.catalog.collections());
+        let warning = |generation: Arc<Generation>| {
+            let (collection, _) = collections.iter().find(|(_, number)| *number == generation.collection)?;
+            let status = status(&held, generation.number).ok()??;
+            let (duplicates, _) = duplicates(&held, generation.number, &status).ok()?;
+            let (collection, index) = (collection.clone(), generation.name.to_string());
+            Some(Warning::IndexFailed { collection, index, duplicates, failure: status.failure })
+        };
+        failed.into_iter().filter_map(warning).collect()
     }
 
     /// Does what must be done before a write can be made.
@@ -155,6 +174,9 @@ impl Inner {
 impl<T> Collection<T> {
     /// Declares an index. If there is one like it of this name, nothing happens. If there is another one of this name, the new one is built beside it and takes its place once
     /// that is done. Indexes of one name that have no kind in common have nothing to do with each other. Where there are more than a few hundred documents, they are entered in the background, and the call returns at once.
+    ///
+    /// Where documents have the same value already, the call that declares a unique index succeeds all the same: the index ends [`Failed`](IndexState::Failed), and queries do not use it.
+    /// [`Store::warnings`] tells of it, and [`indexes`](Self::indexes) gives the state and `duplicate_ids`; once these are changed, [`rebuild_index`](Self::rebuild_index) builds it anew.
     ///
     /// ```
     /// # use pivotdb::{Index, Store};
@@ -259,11 +281,8 @@ impl<T> Collection<T> {
                 (_, now) => now,
             };
             let of_documents = self.inner.covered_in(&held, &generation)?;
-            let marked = |mark| marked(&held, generation.number, mark);
-            let (marks, duplicate_ids) =
-                if status.duplicates > 0 { marked(Mark::Duplicate)? } else { (0, Vec::new()) };
-            let duplicates = if marks < COUNTED { marks } else { status.duplicates.max(marks) };
-            let (unreadable, unreadable_ids) = marked(Mark::Unreadable)?;
+            let (duplicates, duplicate_ids) = duplicates(&held, generation.number, &status)?;
+            let (unreadable, unreadable_ids) = marked(&held, generation.number, Mark::Unreadable)?;
             let kinds = generation.kinds.keys().filter_map(|number| {
                 let known = self.inner.kind(*number).map(|kind| kind.name().to_string());
                 known.ok().or_else(|| self.inner.catalog.kind_name(*number))
@@ -407,6 +426,15 @@ impl<T> Collection<T> {
         self.inner.worker.wake();
         Ok(found)
     }
+}
+
+/// How many documents have a value that was another one's already, and the first of them.
+fn duplicates(held: &Held, generation: u32, status: &Status) -> Result<(u64, Vec<DocumentId>)> {
+    if status.duplicates == 0 {
+        return Ok((0, Vec::new()));
+    }
+    let (marks, ids) = marked(held, generation, Mark::Duplicate)?;
+    Ok((if marks < COUNTED { marks } else { status.duplicates.max(marks) }, ids))
 }
 
 /// How many documents have a mark, as far as they are counted, and the first of them.

@@ -16,9 +16,9 @@ pub struct BuildProgress {
     pub generation: u32,
     /// Its state after the step.
     pub state: IndexState,
-    /// How many documents the build has come past, where that is known,
+    /// How many documents the build has come past, where that is known.
     pub documents: Option<u64>,
-    /// of so many that the collection has, of the kinds that the index covers.
+    /// How many documents of the kinds that the index covers the collection has.
     pub of_documents: u64,
 }
 

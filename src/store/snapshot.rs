@@ -1,5 +1,6 @@
 //! Reading one state of the store.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::commit::snapshot::Snapshot as Held;
@@ -22,7 +23,7 @@ use crate::store::store::Store;
 /// assert_eq!(*snapshot.on(&notes).require(1)?, json!("before"));
 /// # Ok::<(), pivotdb::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Snapshot {
     inner: Arc<Inner>,
     held: Arc<Held>,
@@ -51,5 +52,11 @@ impl Snapshot {
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.held.sequence()
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("sequence", &self.sequence()).finish_non_exhaustive()
     }
 }

@@ -29,11 +29,11 @@ pub struct Stats {
     pub digest: u128,
     /// Bytes on the medium, where that is known.
     pub size_on_disk: Option<u64>,
-    /// Commits made since the store was opened,
+    /// Commits made since the store was opened.
     pub commits: u64,
-    /// in so many groups,
+    /// Groups that these commits were applied in.
     pub groups: u64,
-    /// with so many syncs.
+    /// Syncs of the medium since the store was opened.
     pub syncs: u64,
     /// Commits whose conditions did not hold: conflicts, and ids that were taken.
     pub failed_checks: u64,

@@ -1,5 +1,6 @@
 //! Stores.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -34,7 +35,7 @@ use crate::stored::state::Held;
 /// store.close()?;
 /// # Ok::<(), pivotdb::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
     durability: Durability,
@@ -147,14 +148,15 @@ impl Store {
 
     /// What the program should know of the histories of its kinds although nothing has failed: branches of steps that were replaced, documents on another
     /// branch, documents that it cannot read, indexes that it has left behind. As it was when each kind was declared; a kind is declared when the store is opened
-    /// with it [registered](crate::Builder::register), or else at its first use. First come entries of the catalog that were damaged when the store was opened.
+    /// with it [registered](crate::Builder::register), or else at its first use. First come entries of the catalog that were damaged when the store was opened; last
+    /// come indexes whose build has failed by now.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let damaged = self.inner.catalog.damaged().into_iter();
         let damaged =
             damaged.map(|damaged| (damaged.entry, damaged.because)).chain(self.inner.indexes.damaged());
         let damaged = damaged.map(|(entry, reason)| Warning::Damaged { entry, reason });
-        damaged.chain(self.inner.registry.warnings()).collect()
+        damaged.chain(self.inner.registry.warnings()).chain(self.inner.failed_indexes()).collect()
     }
 
     /// Every stamp of a kind that is known, in order, with the step that leads to it: those of this program, and those that others have
@@ -225,5 +227,11 @@ impl Store {
     /// What maintenance works on.
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("durability", &self.durability).finish_non_exhaustive()
     }
 }

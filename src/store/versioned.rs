@@ -49,7 +49,9 @@ pub trait Versioned: Serialize + DeserializeOwned {
     }
 
     /// The indexes of every collection that is opened with the type. They are declared when a collection is opened, which builds those that are new at once
-    /// in a small collection, and in the background otherwise; see [`Collection::create_index`](crate::Collection::create_index). An index is called by its paths unless it is
+    /// in a small collection, and in the background otherwise; see [`Collection::create_index`](crate::Collection::create_index). Where documents
+    /// have the same value already, opening the collection succeeds all the same and a unique index fails: [`Store::warnings`](crate::Store::warnings) tells of
+    /// it, [`Collection::indexes`](crate::Collection::indexes) gives its `duplicate_ids`, and [`rebuild_index`](crate::Collection::rebuild_index) builds it anew once these are changed. An index is called by its paths unless it is
     /// [`named`](Index::named): after a step that renames one of them, the name is what keeps it, and without one another index is built.
     #[must_use]
     fn indexes() -> Vec<Index> {

@@ -40,9 +40,9 @@ fn it_names_for_each_index_what_the_steps_mean() {
     );
     let text = explained.to_string();
     for line in [
-        "index \"n\", generation 1, readable, used: steps have renamed its paths, to \"number\"\n",
-        "index \"m\", generation 2, readable, not used: the step \"m in text\" has it built anew\n",
-        "index \"tags\", generation 3, readable, not used: no step has touched its paths\n",
+        "index \"n\", generation 1, readable, used; steps have renamed its paths, to \"number\"\n",
+        "index \"m\", generation 2, readable, not used; the step \"m in text\" has it built anew\n",
+        "index \"tags\", generation 3, readable, not used; no step has touched its paths\n",
     ] {
         assert!(text.contains(line), "{text}");
     }

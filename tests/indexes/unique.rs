@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use pivotdb::{ErrorKind, Evolution, Import, Index, IndexState, Store, WhileBuilding};
+use pivotdb::{ErrorKind, Evolution, Import, Index, IndexState, Store, Warning, WhileBuilding};
 use serde_json::{Value, json};
 
 use crate::support::{Medium, check, fill, index, state, things};
@@ -122,12 +122,21 @@ fn a_build_that_finds_duplicates_fails_and_lists_them() {
         (failed.state, failed.duplicates, failed.duplicate_ids),
         (IndexState::Failed, 1, vec![2.into()])
     );
+    let warning = |duplicates| Warning::IndexFailed {
+        collection: "things".into(),
+        index: "n".into(),
+        duplicates,
+        failure: None,
+    };
+    assert_eq!(store.warnings(), [warning(1)]);
     // Values that are held are held.
     assert!(things.insert_with_id(4, &json!({"n": 3})).unwrap_err().is_unique_violation());
     things.update(2, |two| two["n"] = json!(2)).unwrap();
     assert_eq!(state(&things, "n"), Some(IndexState::Failed));
+    assert_eq!(store.warnings(), [warning(0)]);
     things.rebuild_index("n").unwrap();
     assert_eq!(state(&things, "n"), Some(IndexState::Readable));
+    assert_eq!(store.warnings(), []);
     store.run().unwrap();
     check(&store);
 }
