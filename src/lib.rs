@@ -1,8 +1,8 @@
 //! An embedded, schema-less document store for programs whose data keeps changing shape.
 //!
 //! Documents are JSON. Each one remembers the schema version it was written in; the program says how each version became the next
-//! one; the steps are applied when the document is read. Additive changes need nothing at all. Opening a store does no work that
-//! grows with the number of documents.
+//! one; the steps are applied when the document is read. Additive changes need nothing at all. Opening a store does nothing for each
+//! document; what the backend does for its own files, [`Builder::open`] says.
 //!
 //! ```
 //! use pivotdb::{Evolution, Op, Store, Versioned};
@@ -53,6 +53,7 @@
 //! | open a store, and choose what it may cost | [`Store`], [`Builder`], [`Durability`] |
 //! | read and write documents | [`Collection`], [`Document`], [`DocumentId`] |
 //! | say how a kind came to its present shape | [`Versioned`], [`Evolution`], [`Op`], [`Function`], and [what steps mean](documentation::evolution) |
+//! | test your steps without a store | [`Plan::between`], [`Plan::apply_keeping`] |
 //! | change several documents together | [`Store::transaction`], [`Transaction`] |
 //! | read one state while others write | [`Store::snapshot`], [`Snapshot`], [`Collection::iter`] |
 //! | find documents | [`Collection::find`], [`field`], [`Filter`], [`Query`], and [what queries mean and cost](documentation::queries) |
@@ -71,6 +72,14 @@
 //! Calls block. Handles are `Clone + Send + Sync + 'static`, so an async program moves a clone into `spawn_blocking`. A store on disk
 //! has a thread of its own, which syncs, and a store that builds or removes indexes another one, unless that is
 //! [turned off](Builder::background). One process has a store open at a time.
+//!
+//! ```text
+//! // tokio is no dependency of PivotDB's. The first error is that of a task that has panicked or was cancelled.
+//! let users = users.clone();
+//! let ada = tokio::task::spawn_blocking(move || users.require("ada")).await.map_err(Error::abort)??;
+//! ```
+//!
+//! `examples/axum` of the repository is a service that does so.
 //!
 //! # Features
 //!
@@ -161,3 +170,4 @@ pub use crate::store::store::Store;
 pub use crate::store::transaction::Transaction;
 pub use crate::store::versioned::Versioned;
 pub use crate::value::path::{InvalidPath, Path, ToPath};
+pub use uuid::Uuid;
