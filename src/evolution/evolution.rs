@@ -24,7 +24,7 @@ use crate::model::stamp::Fingerprint;
 /// All steps of a kind, in order. The first leads from schema version 1 to 2.
 ///
 /// Steps that documents have crossed are not edited but added to: each document remembers the steps it was written
-/// with, and an edited step is another step.
+/// with, and an edited step is another step. [What steps mean](crate::documentation::evolution) tells what becomes of documents on the way up and down.
 ///
 /// ```
 /// use pivotdb::{Evolution, Op};

@@ -72,7 +72,7 @@ impl Op {
         Self::checked("add", || Action::add(path.to_path()?, Constant::new(value.into())?))
     }
 
-    /// There is nothing at `path`.
+    /// Takes out what is at `path`. Documents inserted since lack the field in programs from before the step, unless it is [`restoring`](Self::restoring).
     ///
     /// ```
     /// # use pivotdb::Op;
