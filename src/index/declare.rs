@@ -95,6 +95,23 @@ pub(crate) fn are_of_one(kinds: &dyn Kinds, one: &Generation, other: &Generation
     one.name == other.name && one.covers_any(kinds, other.kinds.keys().copied())
 }
 
+/// A generation serves the program, and the others of its name do not any more: those that it takes the place of are dropped once it is readable.
+fn take_place(
+    context: Context<'_>,
+    indexes: &Indexes,
+    serving: &Generation,
+    of_name: &[Arc<Generation>],
+) -> Result<(), Error> {
+    let _changing = indexes.change();
+    let others = of_name.iter().filter(|other| other.number != serving.number);
+    others.for_each(|other| other.live.enforce(false));
+    if serving.live.state() == IndexState::Readable {
+        drop_replaced(context, indexes, serving)
+    } else {
+        Ok(())
+    }
+}
+
 /// Drops what a generation that has become readable takes the place of: those of its name that are for the same stamps.
 /// Those for other stamps are kept up for the programs that are there. Not while somebody else [changes](Indexes::change) what there is: who declares one relies on it
 /// from when he has found it.
@@ -150,7 +167,11 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
     let mut adopted = Adopted::default();
     for of_name in by_name.into_values() {
         let (after, index, of) = match decide(context.kinds, &of_name, kind)? {
-            None | Some(Decision::Has(_)) => continue,
+            None => continue,
+            Some(Decision::Has(generation)) => {
+                take_place(context, indexes, generation, &of_name)?;
+                continue;
+            }
             Some(Decision::Left { after, step }) => {
                 adopted.left.push((Arc::clone(after), step));
                 continue;
@@ -165,8 +186,7 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
                 && matches!(matching(context.kinds, known, &index, &of, &stored), Match::Same)
         };
         if let Some(serving) = of_name.iter().rfind(serves) {
-            let others = of_name.iter().filter(|other| other.number != serving.number);
-            others.for_each(|other| other.live.enforce(false));
+            take_place(context, indexes, serving, &of_name)?;
             continue;
         }
         let declared = Declared { collection, index: &index, kinds: &of, created: true };

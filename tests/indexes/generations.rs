@@ -308,3 +308,53 @@ fn a_superseded_unique_index_is_given_up_with_a_document_that_it_cannot_have() {
     assert_eq!((failed.state, failed.unreadable_ids), (IndexState::Failed, vec![1001.into()]));
     check(&store);
 }
+
+/// When the store was opened while one index was built in the place of another one of its name, the former one stayed, and a unique one went on to refuse duplicates for ever.
+#[test]
+fn what_is_replaced_goes_also_if_the_store_is_opened_meanwhile() {
+    let medium = Medium::new();
+    let open = || {
+        let store = medium.open_with(|builder| builder.index_at_once(0).build_batch(2));
+        let things = store.collection_with::<Value>("things", "thing", &Evolution::new()).unwrap();
+        (store, things)
+    };
+    let (store, things) = open();
+    for n in 0..9 {
+        things.insert_with_id(n, &json!({"n": n})).unwrap();
+    }
+    things.create_index(&Index::unique("n").named("it")).unwrap();
+    store.run().unwrap();
+    things.create_index(&Index::on("n").named("it")).unwrap();
+    store.close().unwrap();
+    let (store, things) = open();
+    // As it would be without the opening.
+    things.insert_with_id(10, &json!({"n": 1})).unwrap();
+    store.run().unwrap();
+    let of_name: Vec<_> =
+        things.indexes().unwrap().into_iter().map(|index| (index.unique, index.state)).collect();
+    assert_eq!(of_name, [(false, IndexState::Readable)]);
+}
+
+/// The same without a duplicate, so that the former one is right until the end.
+#[test]
+fn what_is_replaced_goes_once_the_new_one_is_there() {
+    let medium = Medium::new();
+    let open = || {
+        let store = medium.open_with(|builder| builder.index_at_once(0).build_batch(2));
+        let things = store.collection_with::<Value>("things", "thing", &Evolution::new()).unwrap();
+        (store, things)
+    };
+    let (store, things) = open();
+    for n in 0..9 {
+        things.insert_with_id(n, &json!({"n": n})).unwrap();
+    }
+    things.create_index(&Index::on("n").sparse().named("it")).unwrap();
+    store.run().unwrap();
+    things.create_index(&Index::on("n").named("it")).unwrap();
+    store.close().unwrap();
+    let (store, things) = open();
+    store.run().unwrap();
+    let of_name: Vec<_> =
+        things.indexes().unwrap().into_iter().map(|index| (index.sparse, index.state)).collect();
+    assert_eq!(of_name, [(false, IndexState::Readable)]);
+}
