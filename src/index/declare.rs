@@ -83,6 +83,10 @@ pub(crate) fn declare(
     serving.live.enforce(true);
     for other in &others {
         other.live.enforce(false);
+        // Whoever opens the store next takes the newest one for what was declared last.
+        if other.number > serving.number && is_for_stamps_of(context.kinds, &serving, other) {
+            indexes.set_state(context.engine, other, IndexState::Dropped)?;
+        }
     }
     if serving.live.state() == IndexState::Readable {
         drop_replaced(context, indexes, &serving)?;
@@ -112,6 +116,15 @@ fn take_place(
     }
 }
 
+/// Whether another generation is for stamps that `serving` is for.
+fn is_for_stamps_of(kinds: &dyn Kinds, serving: &Generation, other: &Generation) -> bool {
+    let is_shared = |(number, shapes): (&u32, &Vec<Shape>)| {
+        let serving = serving.covered(kinds, *number);
+        serving.is_some_and(|serving| shapes.iter().any(|shape| serving.shape(shape.stamp).is_some()))
+    };
+    serving.kinds.len() == other.kinds.len() && other.kinds.iter().all(is_shared)
+}
+
 /// Drops what a generation that has become readable takes the place of: those of its name that are for the same stamps.
 /// Those for other stamps are kept up for the programs that are there. Not while somebody else [changes](Indexes::change) what there is: who declares one relies on it
 /// from when he has found it.
@@ -121,15 +134,10 @@ pub(crate) fn drop_replaced(
     serving: &Generation,
 ) -> Result<(), Error> {
     for other in indexes.of(serving.collection) {
-        let is_served = |(number, shapes): (&u32, &Vec<Shape>)| {
-            let serving = serving.covered(context.kinds, *number);
-            serving.is_some_and(|serving| shapes.iter().any(|shape| serving.shape(shape.stamp).is_some()))
-        };
-        let same_stamps = || serving.kinds.len() == other.kinds.len() && other.kinds.iter().all(is_served);
         if other.number < serving.number
             && other.name == serving.name
             && !other.live.is_enforced()
-            && same_stamps()
+            && is_for_stamps_of(context.kinds, serving, &other)
         {
             indexes.set_state(context.engine, &other, IndexState::Dropped)?;
         }

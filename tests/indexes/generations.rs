@@ -358,3 +358,31 @@ fn what_is_replaced_goes_once_the_new_one_is_there() {
         things.indexes().unwrap().into_iter().map(|index| (index.sparse, index.state)).collect();
     assert_eq!(of_name, [(false, IndexState::Readable)]);
 }
+
+/// Of an index that was declared otherwise and then as before again, while that was built, both ways stayed for ever, and the one that was no longer wanted counted as the last one.
+#[test]
+fn what_is_declared_as_before_again_is_what_was_declared_last() {
+    let medium = Medium::new();
+    let open = || {
+        let store = medium.open_with(|builder| builder.index_at_once(0).build_batch(2));
+        let things = store.collection_with::<Value>("things", "thing", &Evolution::new()).unwrap();
+        (store, things)
+    };
+    let (store, things) = open();
+    for n in 0..9 {
+        things.insert_with_id(n, &json!({"n": n})).unwrap();
+    }
+    things.create_index(&Index::unique("n").named("it")).unwrap();
+    store.run().unwrap();
+    things.create_index(&Index::on("n").named("it")).unwrap();
+    assert!(store.step().unwrap().is_some());
+    things.create_index(&Index::unique("n").named("it")).unwrap();
+    store.close().unwrap();
+    let (store, things) = open();
+    assert!(things.insert(&json!({"n": 1})).unwrap_err().is_unique_violation());
+    store.run().unwrap();
+    assert!(things.insert(&json!({"n": 1})).unwrap_err().is_unique_violation());
+    let of_name: Vec<_> =
+        things.indexes().unwrap().into_iter().map(|index| (index.unique, index.state)).collect();
+    assert_eq!(of_name, [(true, IndexState::Readable)]);
+}
