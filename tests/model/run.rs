@@ -502,6 +502,7 @@ impl Running<'_> {
         self.look()?;
         if self.looking == Looking::Everything {
             self.census()?;
+            self.replaced()?;
         }
         // Entries are what they would be if they were made now, and so on.
         if self.looking != Looking::AtAnswers {
@@ -582,6 +583,21 @@ impl Running<'_> {
         } else {
             Err(format!("the census says {counted:?} instead of {wanted:?}").into())
         }
+    }
+
+    /// What takes the place of another index has it once it is built.
+    fn replaced(&self) -> Outcome {
+        let mut serving = BTreeMap::new();
+        for index in self.things.indexes()? {
+            if index.current
+                && index.state == IndexState::Readable
+                && let Some(other) = serving.insert(index.name.clone(), index.generation)
+            {
+                let (name, number) = (index.name, index.generation);
+                return Err(format!("{name} is readable as {other} and as {number}").into());
+            }
+        }
+        Ok(())
     }
 
     /// What is there is what an eager migration would have made of it.
