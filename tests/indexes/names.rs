@@ -303,7 +303,7 @@ fn run_program<T: Program>(medium: &Medium, random: &mut Random, documents: &mut
 #[test]
 fn however_programs_call_a_kind_their_indexes_are_right() {
     let mut seen = Seen::default();
-    for seed in 1..=20 {
+    for seed in 1..=60 {
         let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15) | 1);
         let (medium, mut documents) = (Medium::new(), Documents::new());
         for _ in 0..12 {
