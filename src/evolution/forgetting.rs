@@ -103,7 +103,7 @@ impl Suspects {
         }
     }
 
-    /// From before a step to after it: wherever an op that reads or writes a suspect place puts something is suspect, and after a function
+    /// From before a step to after it: wherever an op that reads or writes a suspect place puts something is suspect, but for what it takes away, and after a function
     /// everything. Gives the notes of the step that cannot hold any of it.
     pub(crate) fn trace_on(&mut self, step: &Step, forgets: bool) -> Positions {
         let mut spared = Positions::new();
@@ -149,20 +149,23 @@ impl Suspects {
     fn action_on(&mut self, action: &Action, scope: &Spot, forgets: bool) -> Option<Reach> {
         if let Action::Within { place, path, actions } = action {
             let scope = scope_within(scope, *place, path);
+            // Going down, what another definition has kept comes back before the digest is taken.
+            let met = !forgets && self.meets(std::slice::from_ref(&scope));
             let mut spared = Positions::new();
             for (position, action) in actions.iter().enumerate() {
                 let reach = self.action_on(action, &scope, forgets);
                 spared.extend(reach.map(|reach| (number(position), reach)));
             }
             // What tells that an element is still the same is a digest of all of it.
-            let digested = *place == Place::Each && self.meets(&[scope]);
+            let digested = *place == Place::Each && (met || self.meets(&[scope]));
             return (!digested && !spared.is_empty()).then_some(Reach::Within(spared));
         }
         let written: Vec<_> = action.region().into_iter().map(|path| spot(scope, path)).collect();
-        if forgets && action.forgets() {
-            // It is there no longer.
+        if matches!(action, Action::Remove { .. }) {
+            let met = self.meets(&written);
+            // It is there no longer: only the note, if there is one, has it.
             self.0.retain(|suspect| !written.iter().any(|written| covers(written, suspect)));
-            return None;
+            return (!met && !(forgets && action.forgets())).then_some(Reach::Whole);
         }
         let read: Vec<_> = source(action).map(|path| spot(scope, path)).into_iter().collect();
         if !self.meets(&written) && !self.meets(&read) {

@@ -225,6 +225,37 @@ fn what_a_former_definition_has_kept_is_forgotten_without_a_crossing() {
     }
 }
 
+/// Whatever steps above it had kept was dropped as well where a function was among them: what a former definition takes away was thought to be still there.
+#[test]
+fn what_steps_above_have_kept_stays_when_a_step_is_redefined_to_forget() {
+    let counts =
+        || Function::new("counts", |body, _| body["n"] = json!(1)).down(|body, _| body["n"] = json!(0));
+    let above = |evolution: Evolution| {
+        evolution
+            .step("function", counts())
+            .step("more", [Op::remove("legacy")])
+            .step("each", [Op::each("l", [Op::trim("t")])])
+    };
+    let keeps = || Evolution::new().step("drop", [Op::remove("ssn")]);
+    let forgets =
+        || Evolution::new().step("drop", [Op::remove("ssn").forget()]).redefine("it must not live on");
+    let both_forget = || Evolution::new().step("drop", [Op::remove("ssn").forget(), Op::trim("a")]);
+    for (former, holds) in [(keeps(), true), (both_forget(), false)] {
+        let (first, mut second) = (history(&above(former)), history(&above(forgets())));
+        second.learn(recorded(&first));
+        let body = json!({"n": 7, "legacy": "old", "l": [{"t": " t "}], "ssn": "secret"});
+        let up = first.plan(first.own(1).unwrap(), first.current()).unwrap();
+        let (stored, kept) = write(&up, &body, &[]);
+        assert_eq!(holds_the_secret(&kept), holds);
+        let same = second.plan(first.current(), second.current()).unwrap();
+        let (same, kept) = write(&same, &stored, &kept);
+        assert!(!holds_the_secret(&kept));
+        let down = second.plan(second.current(), second.own(1).unwrap()).unwrap();
+        let (down, _) = write(&down, &same, &kept);
+        assert_eq!(down, json!({"n": 7, "legacy": "old", "l": [{"t": " t "}]}));
+    }
+}
+
 /// Of a step below the one that forgets, whatever another definition had kept was dropped.
 #[test]
 fn what_a_former_definition_has_kept_and_never_met_it_stays() {
