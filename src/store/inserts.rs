@@ -160,9 +160,9 @@ impl Inserts {
                 Ok(()) => return Ok(self.ids),
                 Err(StorageError::CheckFailed { check }) => match self.ids.get(check) {
                     Some(id) => {
-                        let there = collection.key(id).and_then(|key| Ok((engine.read(&key)?.value, key)));
-                        let (there, key) = there.unwrap_or_default();
-                        return Err(collection.at(id, taken(collection, &key, there.as_ref())));
+                        let key = collection.key(id)?;
+                        let there = engine.read(&key).map_err(|error| collection.at(id, error.into()))?;
+                        return Err(collection.at(id, taken(collection, &key, there.value.as_ref())));
                     }
                     // Somebody else has taken or given up a value of a unique index in between.
                     None if again => pause_after(tries),
