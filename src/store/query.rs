@@ -341,7 +341,7 @@ impl<T> Query<T> {
         }
         if shapes.len() > MAX_SHAPES {
             let error = Error::new(ErrorKind::TooLarge, "the collection holds too many shapes for a cursor");
-            return Err(error.with_detail("limit", MAX_SHAPES));
+            return Err(error.with_detail("limit", MAX_SHAPES).with_advice("ask a typed collection"));
         }
         Ok(shapes)
     }
@@ -477,7 +477,7 @@ impl<T> Results<T> {
         let (shapes, position) = (self.query.shapes(row)?, position(row, &sort)?);
         if position.values.len() > MAX_VALUES {
             let error = Error::new(ErrorKind::TooLarge, "what is sorted by is too long for a cursor");
-            return Err(error.with_detail("limit", MAX_VALUES));
+            return Err(error.with_detail("limit", MAX_VALUES).with_advice("sort by shorter values"));
         }
         Ok(Some(Cursor { asked: asked.digest()?, shapes, position }))
     }

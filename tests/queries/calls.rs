@@ -408,4 +408,5 @@ fn a_cursor_is_bounded_and_says_so() {
     assert_eq!(results.by_ref().count(), 1);
     let error = results.cursor().map(drop).unwrap_err();
     assert_eq!((error.kind(), error.context().detail("limit")), (ErrorKind::TooLarge, Some("16384")));
+    assert!(error.to_string().ends_with("(sort by shorter values)"), "{error}");
 }
