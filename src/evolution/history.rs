@@ -432,7 +432,9 @@ impl History {
         }
         let ends = [from, to].into_iter().filter_map(|stamp| self.node(stamp));
         let mut crossed = down.iter().chain(&up).filter_map(|node| self.nodes.get(*node)).chain(ends);
-        let redefined = crossed.any(|node| self.is_defined_otherwise(node));
+        // What another definition has kept, and this one forgets, is not there where this program goes down.
+        let redefined = crossed.any(|node| self.is_defined_otherwise(node))
+            || self.forgetting_others(from).next().is_some();
         Ok(match (redefined, functions) {
             // Another program has another definition of them.
             (true, _) if self.own.last() != Some(&to) => Way::None,
@@ -506,16 +508,19 @@ impl History {
         known.ok_or(NoWay::Unknown { stamp: NOWHERE })
     }
 
-    /// What to spare of what documents at `stamp` may have kept by other definitions of steps that forget something: by one that did not forget it, or that an older
-    /// program still has.
+    /// What to spare of what documents at `stamp` may have kept by other definitions of steps that forget something.
     fn left_by_others(&self, stamp: Stamp) -> Vec<Arc<Spared>> {
+        self.forgetting_others(stamp).filter_map(|node| self.spared(node)).collect()
+    }
+
+    /// The nodes at `stamp` and below whose step forgets something, and has another definition: one that does not forget it, or that an older program still has.
+    fn forgetting_others(&self, stamp: Stamp) -> impl Iterator<Item = usize> {
         let start = self.by_stamp.get(&stamp).copied();
         let chain = std::iter::successors(start, |node| Some(self.nodes.get(*node)?.arrival.as_ref()?.0));
-        let left = chain.filter(|node| {
+        chain.filter(|node| {
             let node = self.nodes.get(*node);
             node.is_some_and(|node| node.forgets() && self.is_defined_otherwise(node))
-        });
-        left.filter_map(|node| self.spared(node)).collect()
+        })
     }
 
     /// Where the step to `node` forgets something: what may be kept of which steps.

@@ -64,10 +64,14 @@ impl Plan {
         Self { left, ..self }
     }
 
-    /// Drops from a complement what other definitions of steps have kept that is to be forgotten; whether there are such.
-    pub(crate) fn clean(&self, complement: &mut OpenComplement<'_>) -> bool {
-        self.left.iter().for_each(|spared| spared.clean_above(complement));
+    /// Whether other definitions of steps may have kept what is to be forgotten.
+    pub(crate) fn cleans(&self) -> bool {
         !self.left.is_empty()
+    }
+
+    /// Drops that from a complement.
+    pub(crate) fn clean(&self, complement: &mut OpenComplement<'_>) {
+        self.left.iter().for_each(|spared| spared.clean_above(complement));
     }
 
     /// The stamp of the bodies it takes.

@@ -92,7 +92,7 @@ impl<T: Clone> Found<T> {
 
     fn keep(&self, from: Stamp, to: Stamp, found: Result<T, NoWay>) -> Result<T, NoWay> {
         // There may be any number of stamps that are not known, and nothing was worked out for them.
-        if matches!(found, Err(NoWay::Unknown { .. })) {
+        if from == to || matches!(found, Err(NoWay::Unknown { .. })) {
             return found;
         }
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -301,8 +301,12 @@ impl Kind {
             return Ok(Vec::new());
         }
         self.carried(id, from, to, |plan, _, _| {
+            if !plan.cleans() {
+                return Ok(from.complement.to_vec());
+            }
             let mut complement = OpenComplement::read(from.complement)?;
-            Ok(if plan.clean(&mut complement) { complement.to_bytes()? } else { from.complement.to_vec() })
+            plan.clean(&mut complement);
+            Ok(complement.to_bytes()?)
         })
     }
 
