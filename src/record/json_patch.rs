@@ -46,7 +46,7 @@ fn step(value: &mut Value, size: usize, operation: &PatchOperation, limits: Limi
     let size = size.saturating_add(put(value, operation, limits)?);
     json_patch::patch_unsafe(value, slice::from_ref(operation)).map_err(|error| {
         Error::new(ErrorKind::PatchFailed, "an operation of the patch cannot be carried out")
-            .with_source(error)
+            .with_source(error.kind)
     })?;
     // What was replaced or removed since it was counted last may have made room.
     Ok(if size > limits.size { to_body(value, limits)?.len() } else { size })

@@ -108,6 +108,8 @@ fn a_patch_that_fails_after_a_move_to_the_root_is_an_error() {
     for patch in hostile {
         let error = documents.json_patch(1, &patch).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PatchFailed, "{patch}");
+        // The operation is named once: its cause had called each the first one.
+        assert!(!format!("{error:?}").contains("operation '/"), "{error:?}");
         assert_eq!(documents.require(1).unwrap().value, document);
     }
 }
