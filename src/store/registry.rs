@@ -42,17 +42,17 @@ impl Entry {
 
     /// Each of the declarations learns every name that the kind has had, and what has been recorded under them.
     fn learn(&self, catalog: &Catalog) {
-        let number = self.newest.number();
-        let names: Vec<_> =
-            catalog.family(number).into_iter().filter_map(|number| catalog.kind_name(number)).collect();
-        let recorded = recorded(catalog, number);
-        for kind in self.kinds() {
-            if kind.is_declared() {
-                names.iter().for_each(|name| kind.alias(name));
-            }
-            kind.learn(recorded.clone());
-        }
+        self.kinds().for_each(|kind| teach(catalog, &kind));
     }
+}
+
+/// Every name that the kind has had, and what has been recorded under them.
+fn teach(catalog: &Catalog, kind: &Kind) {
+    if kind.is_declared() {
+        let family = catalog.family(kind.number()).into_iter();
+        family.filter_map(|number| catalog.kind_name(number)).for_each(|name| kind.alias(&name));
+    }
+    kind.learn(recorded(catalog, kind.number()));
 }
 
 impl Registry {
@@ -153,7 +153,7 @@ impl Registry {
         if let Some(entry) = kinds.get_mut(&kind.number()) {
             entry.follow(kind);
         }
-        kind.learn(recorded(catalog, kind.number()));
+        teach(catalog, kind);
     }
 
     /// The kind with this number, as declared or as the store knows it.
