@@ -29,6 +29,7 @@ use crate::storage::disk::open::open;
 use crate::storage::disk::options::DiskOptions;
 use crate::storage::memory::MemoryBackend;
 use crate::store::core::Core;
+use crate::store::history::Warning;
 use crate::store::inner::Inner;
 use crate::store::progress::{BuildProgress, Watcher};
 use crate::store::registry::Registry;
@@ -363,7 +364,12 @@ impl Builder {
             // `Store::warnings` tells of the entry that is damaged, and whoever uses the kind is told again.
             let mut names = iter::once(&kind).chain(aliases);
             let is_damaged = |error: &Error| error.kind() == ErrorKind::Corrupt;
-            if !names.any(|name| catalog.check_kind(name).is_err_and(|error| is_damaged(&error))) {
+            if names.any(|name| catalog.check_kind(name).is_err_and(|error| is_damaged(&error))) {
+                registry.warn(Warning::Damaged {
+                    entry: format!("kind {kind:?}, or another one that may be it"),
+                    reason: "it could not be declared: its documents are read as they are stored".to_owned(),
+                });
+            } else {
                 kinds.push(registry.declare(&engine, &catalog, declaration, false)?);
             }
         }

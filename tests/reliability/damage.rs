@@ -436,13 +436,15 @@ fn a_store_with_a_damaged_kind_opens_where_kinds_are_registered() {
             .unwrap();
         let store = reopened(&site, store, b"\x01\x01\x02two");
         store.close().unwrap();
-        for builder in [options().register::<Two>(), options().register::<Three>()] {
+        for (builder, registered) in
+            [(options().register::<Two>(), "\"two\", or"), (options().register::<Three>(), "\"three\"")]
+        {
             let store = site.open(&builder);
-            assert!(
-                store.warnings().iter().any(
-                    |warning| matches!(warning, Warning::Damaged { entry, .. } if entry.contains("two"))
-                )
-            );
+            // Of the entry, and of the kind that could not be declared.
+            for named in ["two", registered] {
+                let tells = |warning: &Warning| matches!(warning, Warning::Damaged { entry, .. } if entry.contains(named));
+                assert!(store.warnings().iter().any(tells), "{named}");
+            }
             assert!(corrupt(store.collection::<Two>("mixed")).contains("two"));
             assert!(corrupt(store.collection::<Three>("mixed")).contains("two"));
             assert_eq!(store.documents("notes").unwrap().count().unwrap(), NOTES as u64);
