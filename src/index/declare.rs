@@ -37,8 +37,18 @@ pub(crate) fn declare(
     declared: Declared<'_>,
     rebuild: bool,
 ) -> Result<Arc<Generation>, Error> {
-    declared.index.check()?;
     let _changing = indexes.change();
+    declare_held(context, indexes, declared, rebuild)
+}
+
+/// As [`declare`], of whoever holds what [changes](Indexes::change) have to be held for.
+fn declare_held(
+    context: Context<'_>,
+    indexes: &Indexes,
+    declared: Declared<'_>,
+    rebuild: bool,
+) -> Result<Arc<Generation>, Error> {
+    declared.index.check()?;
     let name = declared.index.name();
     let stored = stored_now(context, declared.collection)?;
     let mut serving = None;
@@ -99,14 +109,15 @@ pub(crate) fn are_of_one(kinds: &dyn Kinds, one: &Generation, other: &Generation
     one.name == other.name && one.covers_any(kinds, other.kinds.keys().copied())
 }
 
-/// A generation serves the program, and the others of its name do not any more: those that it takes the place of are dropped once it is readable.
+/// A generation serves the program, and the others of its name do not any more: those that it takes the place of are dropped once it is readable. Of whoever holds what
+/// [changes](Indexes::change) have to be held for.
 fn take_place(
     context: Context<'_>,
     indexes: &Indexes,
     serving: &Generation,
     of_name: &[Arc<Generation>],
 ) -> Result<(), Error> {
-    let _changing = indexes.change();
+    serving.live.enforce(true);
     let others = of_name.iter().filter(|other| other.number != serving.number);
     others.for_each(|other| other.live.enforce(false));
     if serving.live.state() == IndexState::Readable {
@@ -157,6 +168,7 @@ pub(crate) struct Adopted {
 /// Takes along the indexes that were made by calls, now that the program has declared `kind`: what goes over to its stamp does so; what does not, or
 /// was not kept up meanwhile, is built again, on what its paths have become. What is on something that steps have taken away is left for the programs from before.
 pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Result<Adopted, Error> {
+    let _changing = indexes.change();
     let mut by_name: BTreeMap<(u32, Arc<str>), Vec<Arc<Generation>>> = BTreeMap::new();
     for generation in indexes.all() {
         let state = generation.live.state();
@@ -174,7 +186,17 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
     }
     let mut adopted = Adopted::default();
     for of_name in by_name.into_values() {
-        let (after, index, of) = match decide(context.kinds, &of_name, kind)? {
+        // What this program has declared since it opened the store goes before what is newer; all are its own until it has declared one.
+        let own: Vec<_> = of_name.iter().filter(|of| of.live.is_enforced()).cloned().collect();
+        if own.is_empty() {
+            // It has declared something else in the place of these.
+            continue;
+        }
+        let decided = match decide(context.kinds, &own, kind)? {
+            None => decide(context.kinds, &of_name, kind)?,
+            decided => decided,
+        };
+        let (after, index, of) = match decided {
             None => continue,
             Some(Decision::Has(generation)) => {
                 take_place(context, indexes, generation, &of_name)?;
@@ -198,7 +220,7 @@ pub(crate) fn adopt(context: Context<'_>, indexes: &Indexes, kind: &Kind) -> Res
             continue;
         }
         let declared = Declared { collection, index: &index, kinds: &of, created: true };
-        adopted.taken.push(declare(context, indexes, declared, false)?);
+        adopted.taken.push(declare_held(context, indexes, declared, false)?);
     }
     Ok(adopted)
 }

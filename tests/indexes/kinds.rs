@@ -74,3 +74,22 @@ fn kinds_in_common_are_one_index() {
     cats.insert(&json!({"name": "Tom"})).unwrap();
     check(&store);
 }
+
+/// A program that had gone back to an index of fewer kinds let go of its uniqueness with the next handle of one of them: a duplicate was accepted, and both indexes given up without
+/// a word.
+#[test]
+fn what_is_declared_for_fewer_kinds_again_is_enforced_and_nothing_else() {
+    let medium = Medium::new();
+    let store = medium.open();
+    let [cats, dogs] = pets(&store);
+    let (of_cats, of_both) = (Index::unique("name"), Index::unique("name").of_kinds(["cat", "dog"]));
+    for index in [&of_cats, &of_both, &of_cats] {
+        cats.create_index(index).unwrap();
+    }
+    pets(&store);
+    cats.insert(&json!({"name": "Tom"})).unwrap();
+    assert!(cats.insert(&json!({"name": "Tom"})).unwrap_err().is_unique_violation());
+    dogs.insert(&json!({"name": "Tom"})).unwrap();
+    assert_eq!(all(&cats)[0], (IndexState::Readable, vec!["cat".to_owned()]));
+    check(&store);
+}

@@ -15,6 +15,7 @@ mod left_behind;
 mod limits;
 mod names;
 mod promised;
+mod raced;
 mod refused;
 mod support;
 mod traced;

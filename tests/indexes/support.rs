@@ -121,7 +121,7 @@ fn do_meanwhile(meanwhile: &Meanwhile) {
     }
 }
 
-/// A medium that does something whenever documents are paged through, and counts the keys of indexes that are written, and reads of documents.
+/// A medium that does something whenever documents are paged through, say, and counts the keys of indexes that are written, and reads of documents.
 #[derive(Default)]
 pub(crate) struct Watched {
     medium: MemoryBackend,
@@ -129,6 +129,8 @@ pub(crate) struct Watched {
     pub(crate) meanwhile: Meanwhile,
     /// The same, whenever the census is.
     pub(crate) while_counting: Meanwhile,
+    /// The same, whenever it is looked up who holds a value.
+    pub(crate) while_reserving: Meanwhile,
     index_keys: AtomicUsize,
     document_reads: AtomicUsize,
 }
@@ -170,7 +172,11 @@ impl fmt::Debug for Watched {
 impl Backend for Watched {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
         self.document_reads.fetch_add(is_of_documents(key).into(), Ordering::SeqCst);
-        self.medium.get(key)
+        let got = self.medium.get(key);
+        if key.starts_with(&[1, 0x21]) {
+            do_meanwhile(&self.while_reserving);
+        }
+        got
     }
 
     fn page(&self, range: &KeyRange, direction: Direction, limit: PageLimit) -> Result<Page, BackendError> {
