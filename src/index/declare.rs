@@ -255,7 +255,8 @@ pub(crate) fn here(kinds: &dyn Kinds, generation: &Generation) -> Option<Here> {
 }
 
 /// Makes another generation of the same in the place of one that this program has at its stamps, and no longer rightly, or has built it anew; `None` where it has it for
-/// other stamps.
+/// other stamps, or, looked at again now that nobody else changes anything, where there is nothing left to take the place of: it has been dropped, and, unless it is to be built
+/// anew, switched off or replaced.
 ///
 /// # Errors
 /// When the store cannot be written.
@@ -265,12 +266,21 @@ pub(crate) fn anew(
     generation: &Generation,
     rebuild: bool,
 ) -> Result<Option<Arc<Generation>>, Error> {
+    let _changing = indexes.change();
+    let live = &generation.live;
+    let is_over = match rebuild {
+        true => live.state() == IndexState::Dropped,
+        false => !live.is_enforced() || !live.state().is_maintained(),
+    };
+    if is_over {
+        return Ok(None);
+    }
     let Some(Here { paths, kinds, .. }) = here(context.kinds, generation) else { return Ok(None) };
     let mut index = Index::of_definition(&generation.name, generation.definition.clone());
     index.set_paths(paths);
     let Generation { collection, created, .. } = *generation;
     let declared = Declared { collection, index: &index, kinds: &kinds, created };
-    declare(context, indexes, declared, rebuild).map(Some)
+    declare_held(context, indexes, declared, rebuild).map(Some)
 }
 
 fn fresh(number: u32, name: &str, declared: &Declared<'_>) -> Generation {

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use pivotdb::{Collection, Evolution, Index, Op, Store, To};
+use pivotdb::{Collection, Evolution, Index, IndexState, Op, Store, To};
 use serde_json::{Value, json};
 
 use crate::support::{Meanwhile, Watched, check};
@@ -65,4 +65,25 @@ fn an_index_that_is_dropped_while_a_kind_is_declared_is_not_made_again() {
 fn an_index_that_is_declared_while_a_kind_is_declared_is_the_last_one() {
     let after = after_a_step_and(|all| all.create_index(&Index::on("m").named("i")).unwrap());
     assert_eq!(after, [("m".to_owned(), false)]);
+}
+
+/// A write that needs another index in the place of one waited for whoever dropped that, and made the other one all the same.
+#[test]
+fn an_index_that_is_dropped_under_a_write_that_it_cannot_have_is_not_made_again() {
+    let medium = Arc::new(Watched::default());
+    let (store, things) = open(&medium, &Evolution::new());
+    things.create_index(&Index::unique("n").named("i")).unwrap();
+    store.close().unwrap();
+    let renamed = Evolution::new().step("n is called number", [Op::rename("n", "number")]);
+    let (store, things) = open(&medium, &renamed);
+    let (former, dropping) = (things.view::<Value>(1).unwrap(), things.clone());
+    let drop_it = move || assert!(dropping.drop_index("i").unwrap());
+    // The second is the first without an n.
+    let write = || drop(former.insert_many([json!({"n": 1}), json!({"number": 8})]).unwrap());
+    race(&medium.while_reserving, 1, drop_it, write);
+    let states: Vec<_> = things.indexes().unwrap().into_iter().map(|info| info.state).collect();
+    assert!(states.iter().all(|state| *state == IndexState::Dropped), "{states:?}");
+    things.insert(&json!({"number": 8})).unwrap();
+    store.run().unwrap();
+    check(&store);
 }
