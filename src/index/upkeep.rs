@@ -66,7 +66,8 @@ pub(crate) fn keep_up(
     commit: &mut Commit,
 ) -> Result<Kept, Error> {
     for generation in generations.iter().filter(|generation| is_entered(generation)) {
-        let kept = Upkeep { kinds, generation, write, source, commit }.run();
+        let enforced = generation.live.is_enforced();
+        let kept = Upkeep { kinds, generation, enforced, write, source, commit }.run();
         let kept = kept.map_err(|error| match error.kind() {
             ErrorKind::UniqueViolation | ErrorKind::NotIndexable | ErrorKind::IndexBuilding => {
                 error.with_detail("index", &generation.name)
@@ -90,6 +91,8 @@ fn is_entered(generation: &Generation) -> bool {
 struct Upkeep<'u, 'c> {
     kinds: &'u dyn Kinds,
     generation: &'u Arc<Generation>,
+    /// Whether it was when this write was begun to be looked at: all of it goes by that.
+    enforced: bool,
     write: Write<'u>,
     source: &'u Source<'u>,
     commit: &'c mut Commit,
@@ -118,7 +121,7 @@ impl<'u> Upkeep<'u, '_> {
         }
         let live = &self.generation.live;
         let new = match new.unreadable {
-            Some(error) if is_not_indexable(&error) && relied_on && live.is_enforced() => return Err(error),
+            Some(error) if is_not_indexable(&error) && relied_on && self.enforced => return Err(error),
             unreadable => Entered { unreadable, ..new },
         };
         // It would be readable, and its document's values not be held.
@@ -173,8 +176,7 @@ impl<'u> Upkeep<'u, '_> {
     }
 
     fn beyond(&self) -> Kept {
-        let (generation, enforced) = (Arc::clone(self.generation), self.generation.live.is_enforced());
-        Kept::Not(Obstacle::Beyond { generation, enforced })
+        Kept::Not(Obstacle::Beyond { generation: Arc::clone(self.generation), enforced: self.enforced })
     }
 
     /// The position of the shape of the generation that the program reads such documents in.
@@ -187,7 +189,7 @@ impl<'u> Upkeep<'u, '_> {
     /// Whether a document that is like this, or one before it, keeps the generation, which is unique, from being right where this program relies on it.
     fn is_outgrown_by(&self, mut flags: Flags) -> bool {
         let Generation { definition, live, .. } = &**self.generation;
-        if !definition.unique || !live.is_enforced() || live.state() == IndexState::Failed {
+        if !definition.unique || !self.enforced || live.state() == IndexState::Failed {
             return false;
         }
         let relied_on = self.write.after.and_then(|after| self.shape_relied_on(after));
@@ -217,7 +219,7 @@ impl<'u> Upkeep<'u, '_> {
         let Generation { number, live, definition, .. } = &**self.generation;
         let held: BTreeSet<&[u8]> = gone.iter().map(|part| &*part.reservation).collect();
         let wanted: BTreeSet<&[u8]> = come.iter().map(|part| &*part.reservation).collect();
-        let enforced = live.is_enforced() && relied_on;
+        let enforced = self.enforced && relied_on;
         let state = live.state();
         if enforced
             && state == IndexState::Building
