@@ -141,9 +141,9 @@ impl Inner {
             Obstacle::Outgrown { generation, flags } => {
                 generation.live.flags.set(flags);
                 match anew(self.context(), &self.indexes, &generation, false)? {
-                    Some(made) => self.begin_build(&made),
-                    // It is not known for which stamps.
-                    None => self.indexes.give_up(&self.engine, &generation, true),
+                    Some(made) if made.number != generation.number => self.begin_build(&made),
+                    // It is not known for which stamps, or nothing else would come of it.
+                    _ => self.indexes.give_up(&self.engine, &generation, true),
                 }
             }
         }

@@ -231,6 +231,26 @@ fn impact_says_what_the_deploy_of_one_of_two_kinds_does() {
     check(&store);
 }
 
+/// Where a step is damaged, nobody knows any more which steps there were: an untyped program relied on the index for a shape of which it knew nothing, and its write went round for ever.
+#[test]
+fn a_write_beyond_a_damaged_step_comes_to_an_end() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.create_index(&Index::unique("n").named("i")).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&renamed());
+    things.insert_with_id(7, &json!({"number": 7})).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&Evolution::new());
+    things.insert_with_id(1, &json!({})).unwrap();
+    store.close().unwrap();
+    medium.damage(&[1, 0x01, 0x03]);
+    let store = medium.open();
+    let all = store.documents("things").unwrap();
+    all.overwrite(7, &json!({"number": 9})).unwrap();
+    assert_eq!(index(&all, "i").map(|info| info.state), Some(IndexState::Unmaintained));
+}
+
 /// Through the program's own eyes and those of its former self, at random: no two documents have one value where the program sees them, and none is refused for a value that nobody has.
 #[test]
 fn whoever_writes_no_value_is_taken_twice_and_none_is_refused_for_nothing() {
