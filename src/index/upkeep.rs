@@ -192,7 +192,9 @@ impl<'u> Upkeep<'u, '_> {
         if !definition.unique || !self.enforced || live.state() == IndexState::Failed {
             return false;
         }
-        let relied_on = self.write.after.and_then(|after| self.shape_relied_on(after));
+        // Of a kind that others have declared, this program promises nothing.
+        let own = self.write.after.filter(|after| !self.kinds.is_foreign(after.kind));
+        let relied_on = own.and_then(|after| self.shape_relied_on(after));
         flags.insert(live.flags.get());
         relied_on.is_some_and(|(covered, position)| !covered.is_right_with(position, flags))
     }

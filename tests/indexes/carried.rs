@@ -231,6 +231,31 @@ fn impact_says_what_the_deploy_of_one_of_two_kinds_does() {
     check(&store);
 }
 
+/// An untyped program promises nothing of a kind that others have declared. It gave their index up where a value that it wrote was one that a newer program would not have found there.
+#[test]
+fn an_untyped_program_keeps_up_what_is_right_for_others() {
+    let medium = Medium::new();
+    let (store, things) = medium.things(&Evolution::new());
+    things.create_index(&Index::unique("n").named("i")).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&renamed());
+    things.insert_with_id(7, &json!({"number": 7})).unwrap();
+    store.close().unwrap();
+    // Right here, and no longer where it has another name.
+    let (store, things) = medium.things(&Evolution::new());
+    things.insert_with_id(1, &json!({})).unwrap();
+    store.close().unwrap();
+    let store = medium.open();
+    store.documents("things").unwrap().overwrite(7, &json!({"number": 9})).unwrap();
+    store.close().unwrap();
+    let (store, things) = medium.things(&Evolution::new());
+    let info = index(&things, "i").unwrap();
+    assert_eq!((info.generation, info.state, info.current), (1, IndexState::Readable, true));
+    assert!(things.insert(&json!({"n": 9})).unwrap_err().is_unique_violation());
+    things.insert(&json!({"n": 7})).unwrap();
+    check(&store);
+}
+
 /// Where a step is damaged, nobody knows any more which steps there were: an untyped program relied on the index for a shape of which it knew nothing, and its write went round for ever.
 #[test]
 fn a_write_beyond_a_damaged_step_comes_to_an_end() {
