@@ -255,7 +255,7 @@ pub(crate) fn here(kinds: &dyn Kinds, generation: &Generation) -> Option<Here> {
 }
 
 /// Makes another generation of the same in the place of one that this program has at its stamps, and no longer rightly, or has built it anew; `None` where it has it for
-/// other stamps, or, looked at again now that nobody else changes anything, where there is nothing left to take the place of: it has been dropped, and, unless it is to be built
+/// other stamps, or on other paths for each kind, or, looked at again now that nobody else changes anything, where there is nothing left to take the place of: it has been dropped, and, unless it is to be built
 /// anew, switched off or replaced.
 ///
 /// # Errors
@@ -276,6 +276,15 @@ pub(crate) fn anew(
         return Ok(None);
     }
     let Some(Here { paths, kinds, .. }) = here(context.kinds, generation) else { return Ok(None) };
+    // Where its kinds have parted, there is none that could be on the paths of all of them.
+    let is_on = |kind: &Arc<Kind>| {
+        let covered = generation.covered(context.kinds, kind.number());
+        let shape = covered.and_then(|covered| covered.shape(kind.current()));
+        shape.is_some_and(|(_, shape)| shape.paths() == paths)
+    };
+    if !kinds.iter().all(is_on) {
+        return Ok(None);
+    }
     let mut index = Index::of_definition(&generation.name, generation.definition.clone());
     index.set_paths(paths);
     let Generation { collection, created, .. } = *generation;

@@ -202,7 +202,7 @@ impl<T> Collection<T> {
     /// untyped one the newest of this name.
     ///
     /// # Errors
-    /// `InvalidIndex` when there is none of this name, or only those of programs that see documents in other shapes, which are left to them; `KindRequired` when it is of a kind with
+    /// `InvalidIndex` when there is none of this name, or only those of programs that see documents in other shapes, which are left to them, or one whose kinds have its paths under different names here; `KindRequired` when it is of a kind with
     /// steps that this program has not declared; otherwise as [`create_index`](Self::create_index).
     pub fn rebuild_index(&self, name: &str) -> Result<()> {
         self.check_live()?;

@@ -276,6 +276,31 @@ fn a_write_beyond_a_damaged_step_comes_to_an_end() {
     assert_eq!(index(&all, "i").map(|info| info.state), Some(IndexState::Unmaintained));
 }
 
+/// Where only one of two kinds has gone back to the former name, there is no one path that an index of both could be on. One on the name of the first was made, which the other has nothing
+/// at: its second document was one too many.
+#[test]
+fn what_has_parted_is_given_up_and_not_built_anew() {
+    let medium = Medium::new();
+    let open = |of_thing: &Evolution, of_other: &Evolution| {
+        let (store, things) = medium.things(of_thing);
+        let others = store.collection_with::<Value>("things", "other", of_other).unwrap();
+        (store, things, others)
+    };
+    let (store, things, _) = open(&Evolution::new(), &Evolution::new());
+    things.create_index(&Index::unique("n").named("i").of_kinds(["thing", "other"])).unwrap();
+    store.close().unwrap();
+    let (store, things, _) = open(&renamed(), &renamed());
+    assert_eq!(index(&things, "i").map(|info| (info.generation, info.current)), Some((1, true)));
+    store.close().unwrap();
+    let (store, things, others) = open(&renamed(), &Evolution::new());
+    others.insert_with_id(1, &json!({"n": 1})).unwrap();
+    others.insert_with_id(2, &json!({"n": 2})).unwrap();
+    things.view::<Value>(1).unwrap().insert_with_id(3, &json!({"number": 3})).unwrap();
+    let info = index(&things, "i").unwrap();
+    assert_eq!((info.generation, info.state), (1, IndexState::Unmaintained));
+    check(&store);
+}
+
 /// Through the program's own eyes and those of its former self, at random: no two documents have one value where the program sees them, and none is refused for a value that nobody has.
 #[test]
 fn whoever_writes_no_value_is_taken_twice_and_none_is_refused_for_nothing() {
