@@ -24,7 +24,10 @@ pub enum IndexState {
     Building,
     /// Complete. Writes keep it up; queries use it.
     ///
-    /// Ends when it is dropped, disabled, or unmaintained.
+    /// Ends when it is dropped, disabled, or unmaintained. And where a rename has taken a unique index along, by a single write through a [view](crate::Collection::view) of a former schema version that has
+    /// what the index would not hold under the new name: another one is made in its place before the write. Where there are more documents than
+    /// [`index_at_once`](crate::Builder::index_at_once), that one is [`Building`](Self::Building) first, and does not hold the values of old documents that the build has not come past. [`while_building`](crate::Index::while_building)
+    /// says what becomes of writes until then.
     Readable,
     /// At the end of the build there were documents with values of others in a unique index, and it lists them; or one that has what a unique index cannot have, so that its values would
     /// not be held, such as lists at two paths or more than 1,000 elements; or there was one that cannot be entered since that would take more than a commit may hold. It says which. Writes keep it up and are checked as far as values are held; queries do not use it.

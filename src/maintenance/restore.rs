@@ -13,6 +13,7 @@ use crate::error::kind::ErrorKind;
 use crate::evolution::fingerprint;
 use crate::evolution::history::Recorded;
 use crate::evolution::notes::OpenComplement;
+use crate::index::covered::is_of;
 use crate::index::declare::are_of_one;
 use crate::index::generation::Generation;
 use crate::maintenance::error::Flaw;
@@ -203,9 +204,7 @@ impl Restoring {
         let error = |error: Error| error.with_collection(name).with_id(&id).with_document_kind(kind);
         let kind = self.announced(kind).map_err(error)?;
         let wanted = self.target.as_ref().and_then(|target| target.kind.as_ref());
-        let is_wanted =
-            |wanted: u32| wanted == kind.number || self.inner.catalog.family(wanted).contains(&kind.number);
-        if wanted.is_some_and(|wanted| !is_wanted(wanted.number())) {
+        if wanted.is_some_and(|wanted| !is_of(&**self.inner, wanted.number(), kind.number)) {
             return Err(error(Error::new(ErrorKind::KindMismatch, "the document is of another kind")));
         }
         if stamp != kind.root && !self.inner.catalog.has_step(kind.number, stamp) {

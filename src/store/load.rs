@@ -7,6 +7,7 @@ use crate::encoding::envelope::record::{Draft, Head, Sealed};
 use crate::encoding::key::census::CensusKey;
 use crate::error::error::{Error, Result};
 use crate::error::kind::ErrorKind;
+use crate::index::covered::is_of;
 use crate::index::indexes::Gate;
 use crate::index::source::Source;
 use crate::index::upkeep::{Kept, Obstacle};
@@ -178,7 +179,7 @@ impl Plan<'_> {
                     Existing::Restore { same_kind } => same_kind,
                 };
                 let before = Head::decode(&document.key, value)?;
-                if same_kind && !self.is_same_kind(document.header.kind, before.header.kind) {
+                if same_kind && !is_of(&**self.inner, document.header.kind, before.header.kind) {
                     let error = Error::new(ErrorKind::KindMismatch, "the document there is of another kind")
                         .with_advice("give the new one another id, or delete the one that is there");
                     let found = self.inner.catalog.kind_name(before.header.kind);
@@ -195,11 +196,6 @@ impl Plan<'_> {
         self.count(document.collection, &header, 1);
         self.loaded.written += 1;
         Ok(())
-    }
-
-    /// Whether these are numbers of one kind, which may have another name under each.
-    fn is_same_kind(&self, one: u32, other: u32) -> bool {
-        one == other || self.inner.catalog.family(one).contains(&other)
     }
 
     /// What the write changes in indexes. After an error the commit is as before.
