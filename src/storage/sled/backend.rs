@@ -35,10 +35,14 @@ pub(crate) struct SledBackend {
     lock: Arc<DirectoryLock>,
 }
 
-/// How far the medium is behind. Only counted where writes do not go through to it.
+/// How far the medium is behind, which only matters where writes do not go through to it, and sled's own log.
 #[derive(Debug)]
 struct Pace {
     through: bool,
+    /// Bytes of sled's log that have been written at most, but for what sled does by itself ...
+    logged: AtomicU64,
+    /// ... of which so many had been at the last flush.
+    drained: AtomicU64,
     /// Bytes of keys and values that have been applied ...
     applied: AtomicU64,
     /// ... of which so many had been at the last flush, ...
@@ -51,10 +55,32 @@ struct Pace {
 /// as much, and a segment is used again no earlier than two segments after the one that took over what was in it.
 const MOST_BEHIND: u64 = 1 << 20;
 
+/// So much of sled's log is under way at most between two flushes, or what one batch makes: four segments of it.
+///
+/// Each segment is written by a task on one of sled's seven threads, and takes the lock of its table of segments at the end. Whoever needs a new segment at the end of
+/// the file holds that lock while he waits for the file to have been shortened, which is a task too. With seven segments before that one, nobody goes on, ever again.
+const MOST_UNDER_WAY: u64 = 16 << 20;
+
+/// What a batch may add to the log: keys and values, and for each key its part of a page that is written anew.
+fn log_bytes(bytes: u64, keys: usize) -> u64 {
+    bytes.saturating_mul(4).saturating_add((keys as u64).saturating_mul(1 << 10))
+}
+
 impl Pace {
     fn new(through: bool) -> Self {
-        let [applied, flushed, synced] = [const { AtomicU64::new(0) }; 3];
-        Self { through, applied, flushed, synced }
+        let [logged, drained, applied, flushed, synced] = [const { AtomicU64::new(0) }; 5];
+        Self { through, logged, drained, applied, flushed, synced }
+    }
+
+    /// How much of the log may be under way.
+    fn under_way(&self) -> u64 {
+        self.logged.load(Ordering::Relaxed).saturating_sub(self.drained.load(Ordering::Relaxed))
+    }
+
+    /// Whether what is under way has to end before so much is added.
+    fn is_ahead(&self, log: u64) -> bool {
+        let under_way = self.under_way();
+        under_way > 0 && under_way.saturating_add(log) > MOST_UNDER_WAY
     }
 
     /// Whether a batch of so many bytes may be applied now.
@@ -68,12 +94,14 @@ impl Pace {
         self.applied.load(Ordering::Relaxed) - self.synced.load(Ordering::Relaxed)
     }
 
-    fn note_applied(&self, bytes: u64) {
+    fn note_applied(&self, bytes: u64, log: u64) {
         self.applied.fetch_add(bytes, Ordering::Relaxed);
+        self.logged.fetch_add(log, Ordering::Relaxed);
     }
 
-    fn note_flushed(&self, applied: u64) {
+    fn note_flushed(&self, applied: u64, logged: u64) {
         self.flushed.fetch_max(applied, Ordering::Relaxed);
+        self.drained.fetch_max(logged, Ordering::Relaxed);
     }
 
     fn note_synced(&self, flushed: u64) {
@@ -186,16 +214,21 @@ impl Backend for SledBackend {
                 None => changes.remove(&*stored(key)),
             }
         }
+        let log = log_bytes(bytes, batch.writes.len());
         self.catch_up(bytes)?;
+        if self.pace.is_ahead(log) {
+            self.flush()?;
+        }
         self.guarded(|database| database.apply_batch(changes).map_err(translate))?;
-        self.pace.note_applied(bytes);
+        self.pace.note_applied(bytes, log);
         Ok(())
     }
 
     fn flush(&self) -> Result<(), BackendError> {
-        let applied = self.pace.applied.load(Ordering::Relaxed);
+        let [applied, logged] =
+            [&self.pace.applied, &self.pace.logged].map(|count| count.load(Ordering::Relaxed));
         self.guarded(|database| database.flush().map(drop).map_err(translate))?;
-        self.pace.note_flushed(applied);
+        self.pace.note_flushed(applied, logged);
         Ok(())
     }
 
@@ -286,6 +319,27 @@ mod tests {
         }
         backend.apply(&batch([(b"small", Some(b"x"))])).unwrap();
         assert_eq!(backend.pace.behind(), 6);
+    }
+
+    /// With more than seven segments of sled's log under way, it may wait for itself for ever.
+    #[test]
+    fn no_more_than_some_of_the_log_is_under_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let backend = create::<SledBackend>(&directory.path().join("store")).backend;
+        let mut flushes = 0;
+        for number in 0..200_u32 {
+            let before = backend.pace.drained.load(Ordering::Relaxed);
+            let keys = number % 7 * 60;
+            backend.apply(&batch((0..=keys).map(|key| (key.to_be_bytes(), Some(vec![1; 1000]))))).unwrap();
+            flushes += usize::from(backend.pace.drained.load(Ordering::Relaxed) > before);
+            assert!(backend.pace.under_way() <= MOST_UNDER_WAY, "after {number}");
+        }
+        assert!((3..100).contains(&flushes), "{flushes} flushes");
+        // Of one that is larger nothing is under way when it comes.
+        backend.apply(&batch((0..200_u8).map(|key| ([key], Some(vec![key; 30_000]))))).unwrap();
+        assert_eq!(backend.pace.under_way(), log_bytes(200 * 30_001, 200));
+        backend.apply(&batch([(b"small", Some(b"x"))])).unwrap();
+        assert_eq!(backend.pace.under_way(), log_bytes(6, 1));
     }
 
     /// Each apply that came up to the bound made a sync of its own, after having waited for the one that was under way: twice as long as a sync may take.
