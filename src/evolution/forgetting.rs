@@ -165,7 +165,7 @@ impl Suspects {
             let met = self.meets(&written);
             // It is there no longer: only the note, if there is one, has it.
             self.0.retain(|suspect| !written.iter().any(|written| covers(written, suspect)));
-            return (!met && !(forgets && action.forgets())).then_some(Reach::Whole);
+            return (!(met || forgets && action.forgets())).then_some(Reach::Whole);
         }
         let read: Vec<_> = source(action).map(|path| spot(scope, path)).into_iter().collect();
         if !self.meets(&written) && !self.meets(&read) {
