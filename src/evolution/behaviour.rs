@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::encoding::body::limits::Limits;
 use crate::encoding::body::node::Node;
 use crate::encoding::body::raw::Raw;
+use crate::encoding::text::parse::{Duplicates, parse};
+use crate::encoding::text::print::print;
 use crate::error::error::Error;
 use crate::error::kind::ErrorKind;
 use crate::evolution::action::Taken;
@@ -496,6 +498,45 @@ fn functions_keep_what_they_changed() {
     let down = Plan::between(&evolution, "k", 2, 1).unwrap();
     let (after, kept) = up.apply_keeping(json!({"a": 1}), &Complement::empty(), &context).unwrap();
     assert_eq!(down.apply_keeping(after, &kept, &context).unwrap().0, json!({"a": 1}));
+}
+
+/// A step that does more than it is declared to do names itself and the path; nothing else of the document is touched, nor its order.
+#[test]
+fn a_function_with_paths_does_nothing_elsewhere() {
+    let greedy = |body: &mut Value, _: &StepContext<'_>| {
+        body["a"] = json!(1);
+        body["b"]["d"] = json!(2);
+    };
+    let greedy = Function::new("greedy", greedy).down(|body, _| *body = json!([])).on(["a", "b.c"]);
+    let evolution = Evolution::new().step("more than it says", greedy);
+    for (up, path) in [(true, "b.d"), (false, "")] {
+        let error = Error::from(run(&evolution, up, &json!({"a": 0, "b": {"d": 1}})).unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::StepFailed, "{error}");
+        assert_eq!(
+            (error.context().step(), error.context().path()),
+            (Some("more than it says"), Some(path)),
+            "{error}"
+        );
+    }
+    let count = |body: &mut Value, _: &StepContext<'_>| {
+        assert_eq!(body["b"].get("k"), None, "it was given more than it may see");
+        body["b"]["n"] = (body["b"]["n"].as_u64().unwrap_or(0) + 1).into();
+        body["z"] = json!("new");
+        body.as_object_mut().unwrap().remove("y");
+    };
+    let evolution = Evolution::new().step("count", Function::new("count", count).on(["b.n", "y", "z"]));
+    let plan = Plan::between(&evolution, "k", 1, 2).unwrap();
+    let text = r#"{"y":1,"x":-0.0,"b":{"n":1,"k":[1.0,{"t":1,"s":2}],"a":null},"a":18446744073709551615}"#;
+    let bytes = parse(text.as_bytes(), Duplicates::Refuse, Limits::default(), 1).unwrap();
+    let mut node = Node::Raw(Raw::new(&bytes).unwrap());
+    plan.run(&mut node, &StepContext::new("k", &DocumentId::from(1))).unwrap();
+    let after = node.to_bytes(Limits::default()).unwrap();
+    let mut text = Vec::new();
+    print(Raw::new(&after).unwrap(), &mut text).unwrap();
+    assert_eq!(
+        String::from_utf8(text).unwrap(),
+        r#"{"x":-0.0,"b":{"n":2,"k":[1.0,{"t":1,"s":2}],"a":null},"a":18446744073709551615,"z":"new"}"#
+    );
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Evolution {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidEvolution`], with step and op: a malformed path, a rename onto itself or out of its object, a move of something into
-    /// itself, a path into what an earlier op has made a scalar, the name of a step or the identity of a function empty or used twice.
+    /// itself, a path into what an earlier op has made a scalar, the name of a step or the identity of a function empty or used twice, or paths of a function that are malformed or within one another.
     pub fn check(&self) -> Result<()> {
         Ok(self.find_flaw()?)
     }
@@ -141,6 +141,9 @@ impl Evolution {
             if let Code::Own(function) = &step.code {
                 if function.identity().is_empty() {
                     return flawed(None, Flaw::NoIdentity);
+                }
+                if let Some(flaw) = function.flaw() {
+                    return flawed(None, Flaw::Paths(flaw.clone()));
                 }
                 let known = functions.insert(function.identity(), function);
                 if known.is_some_and(|known| !known.same_as(function)) {
@@ -237,7 +240,7 @@ mod tests {
         let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
         let function = |identity: &str| Function::new(identity, |_, _| ());
         let shared = function("f");
-        let refused: [(StepBody, &str); 14] = [
+        let refused: [(StepBody, &str); 19] = [
             (Op::rename("a", "a").into(), "1 (rename)"),
             (Op::rename("a", "/a").into(), "1 (rename)"),
             (Op::rename("a", "b.a").into(), "1 (rename)"),
@@ -252,6 +255,11 @@ mod tests {
             ([Op::remove("a"), Op::remove("")].into(), "2 (remove)"),
             (function("").into(), ""),
             (function("f").into(), ""),
+            (function("g").on::<&str>([]).into(), ""),
+            (function("g").on(["a", ""]).into(), ""),
+            (function("g").on(["a", "/~2"]).into(), ""),
+            (function("g").on(["a.b", "c", "a"]).into(), ""),
+            (shared.clone().on(["a"]).into(), ""),
         ];
         for (body, op) in refused {
             let error = Evolution::new()
@@ -264,6 +272,12 @@ mod tests {
             assert_eq!(error.context().step(), Some("senseless"), "{error}");
             assert_eq!(error.context().op().unwrap_or_default(), op, "{error}");
         }
+        let check = |function: Function| Evolution::new().step("s", function).check();
+        for (paths, path) in [(["a", "/~2"], "/~2"), (["a.b", "a"], "a")] {
+            let error = check(function("g").on(paths)).unwrap_err();
+            assert_eq!(error.context().path(), Some(path), "{error}");
+        }
+        check(function("g").on(["a", "a"]).on(["a.b", "a.c"])).unwrap();
         // What a store could not keep: it was refused halfway, when the kind and its aliases had been recorded.
         let nested = (0..126).fold(json!(1), |inner, _| json!([inner]));
         let large = || Op::add("x.y", "x".repeat(Limits::MAX_SIZE / 2));

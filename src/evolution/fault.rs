@@ -50,6 +50,12 @@ pub(crate) enum Fault {
     NoDowncast,
     #[error("the function panicked: {message}")]
     Panicked { message: Box<str> },
+    #[error("the function has left something where it was declared to do nothing")]
+    Undeclared { path: Path },
+    #[error(
+        "what the function has left cannot be put back: its path leads into a value that is not an object"
+    )]
+    NoPlace { path: Path },
     #[error("the function gave an error")]
     Function(#[source] Cause),
     #[error("the body cannot be read or written")]
@@ -57,6 +63,14 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Where in the document, if that is known.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Undeclared { path } | Self::NoPlace { path } => Some(path),
+            _ => None,
+        }
+    }
+
     /// In words that never vary.
     fn message(&self) -> &'static str {
         match self {
@@ -70,6 +84,12 @@ impl Fault {
             Self::Opaque => "a step failed: this release does not know the op",
             Self::NoDowncast => "a step failed: the function has no downcast",
             Self::Panicked { .. } => "a step failed: the function panicked",
+            Self::Undeclared { .. } => {
+                "a step failed: the function has left something where it was declared to do nothing"
+            }
+            Self::NoPlace { .. } => {
+                "a step failed: a path of the function leads into a value that is not an object"
+            }
             Self::Function(_) => "a step failed: the function gave an error",
             Self::Body(_) => "a step failed: the body cannot be read or written",
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::evolution::action::{Action, Place};
 use crate::evolution::notes::{Note, Notes, OpenComplement, StepNotes};
-use crate::evolution::step::Step;
+use crate::evolution::step::{Code, Step};
 use crate::model::stamp::Fingerprint;
 use crate::value::path::Path;
 
@@ -90,11 +90,9 @@ type Spot = Vec<Option<Box<str>>>;
 
 impl Suspects {
     /// From after a step to before it: wherever something that an op put in a suspect place may have come from is suspect, and before a function
-    /// everything. With `forgets`, this is the step that forgets.
+    /// everything, or if it is declared on paths and one of them is suspect, all of these. With `forgets`, this is the step that forgets.
     pub(crate) fn trace_back(&mut self, step: &Step, forgets: bool) {
-        if step.code.identity().is_some() {
-            self.suspect_everything();
-        }
+        self.cross_function(&step.code);
         for op in step.ops.iter().rev() {
             match op.action() {
                 Some(action) => self.action_back(action, &Spot::new(), forgets),
@@ -104,7 +102,7 @@ impl Suspects {
     }
 
     /// From before a step to after it: wherever an op that reads or writes a suspect place puts something is suspect, but for what it takes away, and after a function
-    /// everything. Gives the notes of the step that cannot hold any of it.
+    /// everything, or all of its paths as above. Gives the notes of the step that cannot hold any of it.
     pub(crate) fn trace_on(&mut self, step: &Step, forgets: bool) -> Positions {
         let mut spared = Positions::new();
         for (position, op) in step.ops.iter().enumerate() {
@@ -118,12 +116,24 @@ impl Suspects {
             spared.extend(reach.map(|reach| (number(position), reach)));
         }
         if step.code.identity().is_some() {
-            if self.0.is_empty() {
+            // It keeps members of the document as a whole, with what is beside its paths.
+            let kept = step.code.region().map(|region| region.iter().map(|path| path.prefix(1)));
+            let spots = kept.map(|paths| paths.map(|path| spot(&Spot::new(), &path)).collect::<Vec<_>>());
+            if !spots.map_or(!self.0.is_empty(), |spots| self.meets(&spots)) {
                 spared.push((number(step.ops.len()), Reach::Whole));
             }
-            self.suspect_everything();
+            self.cross_function(&step.code);
         }
         spared
+    }
+
+    /// In either direction.
+    fn cross_function(&mut self, code: &Code) {
+        let Some(region) = code.region() else { return self.suspect_everything() };
+        let spots: Vec<_> = region.iter().map(|path| spot(&Spot::new(), path)).collect();
+        if self.meets(&spots) {
+            self.suspect(spots);
+        }
     }
 
     /// What either of the two suspects.

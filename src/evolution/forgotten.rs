@@ -104,6 +104,60 @@ fn copies_made_by_functions_are_forgotten_too() {
     assert!(!text(&kept).contains("secret"));
 }
 
+/// What is kept in two steps around a function, one above the other: a copy of what is forgotten, or not.
+#[test]
+fn a_function_takes_it_to_its_paths_and_nowhere_else() {
+    let copy = |from: &'static str, to: &'static str| {
+        let up = move |body: &mut Value, _: &StepContext<'_>| body[to] = body[from].clone();
+        Function::new("copy", up).down(move |body, _| drop(body.as_object_mut().unwrap().remove(to)))
+    };
+    let evolution = |function: Function| {
+        Evolution::new()
+            .step("one", [Op::trim("other"), Op::remove("a")])
+            .step("copy", function)
+            .step("two", [Op::lowercase("to"), Op::trim("more"), Op::remove("to")])
+            .step("forget", [Op::remove("ssn").forget()])
+    };
+    let body = json!({"ssn": "Secret", "from": "Open", "a": 1, "other": " x ", "more": " y "});
+    for (function, comes_back) in [
+        (
+            copy("from", "to").on(["from", "to"]),
+            json!({"from": "Open", "a": 1, "other": " x ", "more": " y "}),
+        ),
+        // It may be anywhere among its paths, and is where it has put it.
+        (copy("ssn", "to").on(["ssn", "to"]), json!({"from": "Open", "a": 1, "other": " x ", "more": " y "})),
+        (
+            copy("ssn", "to").on(["other", "to", "ssn"]),
+            json!({"from": "Open", "a": 1, "other": "x", "more": " y "}),
+        ),
+        // As far as anybody knows.
+        (copy("from", "to"), json!({"from": "Open", "other": "x", "more": "y"})),
+    ] {
+        let evolution = evolution(function);
+        let (high, kept) = carry(&evolution, 1, 4, body.clone(), &Complement::empty());
+        let (high, kept) = carry(&evolution, 4, 5, high, &kept);
+        assert!(!text(&kept).to_lowercase().contains("secret"), "{evolution:?}");
+        assert_eq!(carry(&evolution, 5, 1, high, &kept).0, comes_back, "{evolution:?}");
+    }
+    // What the function itself has kept: the whole of a member, of which it is declared on a part.
+    let trim = |body: &mut Value, _: &StepContext<'_>| {
+        body["p"]["q"] = body["p"]["q"].as_str().unwrap_or_default().trim().into();
+    };
+    let evolution = Evolution::new()
+        .step("trim", Function::new("trim", trim).down(|_, _| ()).on(["p.q"]))
+        .step("forget", [Op::remove("p.ssn").forget()]);
+    let (_, kept) =
+        carry(&evolution, 1, 3, json!({"p": {"q": " x ", "ssn": "secret"}}), &Complement::empty());
+    assert!(!text(&kept).contains("secret"));
+    let evolution = Evolution::new()
+        .step("trim", Function::new("trim", trim).down(|_, _| ()).on(["p.q"]))
+        .step("forget", [Op::remove("ssn").forget()]);
+    let body = json!({"p": {"q": " x ", "r": 1}, "ssn": "secret"});
+    let (high, kept) = carry(&evolution, 1, 3, body, &Complement::empty());
+    assert!(!text(&kept).contains("secret"));
+    assert_eq!(carry(&evolution, 3, 1, high, &kept).0, json!({"p": {"q": " x ", "r": 1}}));
+}
+
 #[test]
 fn what_ops_beside_it_have_kept_survives() {
     let step = |ops| Evolution::new().step("s", ops);

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::evolution::context::StepContext;
 use crate::evolution::fault::{Cause, Fault};
+use crate::evolution::invalid::PathsFlaw;
+use crate::evolution::part::Part;
+use crate::value::path::{Path, ToPath};
 
 type Body = dyn Fn(&mut Value, &StepContext<'_>) -> Result<(), Cause> + Send + Sync;
 
@@ -45,6 +48,7 @@ pub struct Function {
     identity: Arc<str>,
     up: Arc<Body>,
     down: Option<Arc<Body>>,
+    on: Option<Result<Part, PathsFlaw>>,
 }
 
 impl Function {
@@ -55,7 +59,7 @@ impl Function {
         O: Outcome,
     {
         let up = move |body: &mut Value, context: &StepContext<'_>| up(body, context).into_result();
-        Self { identity: identity.into(), up: Arc::new(up), down: None }
+        Self { identity: identity.into(), up: Arc::new(up), down: None, on: None }
     }
 
     /// The same function with a way back, which brings a body down one schema version.
@@ -67,6 +71,39 @@ impl Function {
     {
         let down = move |body: &mut Value, context: &StepContext<'_>| down(body, context).into_result();
         self.down = Some(Arc::new(down));
+        self
+    }
+
+    /// The same function, declared to read and write nothing but what is at these paths, none of which is within another. What is said last counts.
+    ///
+    /// So it is: in both directions it is given an object with only what is at the paths, each in its place, and what it leaves there is put back. What is absent is absent
+    /// there too, and so is what is within a list, or has a list or a scalar on the way. If it leaves anything elsewhere, or something that has no place in the
+    /// document, that document gives [`StepFailed`](crate::ErrorKind::StepFailed), with the path. [Typed](Function::typed) functions are given the same: their types have those members alone.
+    ///
+    /// An index that is on none of the paths goes on over the step without being built again. What [is forgotten](crate::Op::forget) above the step is only looked for at the
+    /// paths, if it has been there, and not everywhere.
+    ///
+    /// The paths are not part of the step's fingerprint, and are not kept in the store: programs may differ in them. But a function that so far has read or written something else does
+    /// something else from now on: give it a new identity.
+    ///
+    /// ```
+    /// use pivotdb::{Complement, Evolution, Function, Plan, StepContext};
+    /// use serde_json::json;
+    ///
+    /// let initials = Function::new("initials", |user, _| {
+    ///     let first = |name: &str| user["name"][name].as_str().and_then(|name| name.chars().next());
+    ///     user["initials"] = first("first").into_iter().chain(first("last")).collect::<String>().into();
+    /// });
+    /// let evolution = Evolution::new().step("initials", initials.on(["name", "initials"]));
+    /// let plan = Plan::between(&evolution, "user", 1, 2)?;
+    /// let ada = json!({"name": {"first": "Ada", "last": "Byron"}, "age": 36});
+    /// let (ada, _) = plan.apply_keeping(ada, &Complement::empty(), &StepContext::new("user", &1.into()))?;
+    /// assert_eq!(ada, json!({"name": {"first": "Ada", "last": "Byron"}, "age": 36, "initials": "AB"}));
+    /// # Ok::<(), pivotdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on<P: ToPath>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.on = Some(Part::new(paths));
         self
     }
 
@@ -82,16 +119,34 @@ impl Function {
         self.down.is_some()
     }
 
+    /// The paths it is [declared on](Function::on); `None` where it is not.
+    #[must_use]
+    pub fn paths(&self) -> Option<&[Path]> {
+        self.on.as_ref()?.as_ref().ok().map(Part::paths)
+    }
+
+    /// Why it cannot be declared on these paths.
+    pub(crate) fn flaw(&self) -> Option<&PathsFlaw> {
+        self.on.as_ref()?.as_ref().err()
+    }
+
     pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.identity == other.identity && Arc::ptr_eq(&self.up, &other.up)
+        self.identity == other.identity && self.on == other.on && Arc::ptr_eq(&self.up, &other.up)
     }
 
     pub(crate) fn run(&self, up: bool, body: &mut Value, context: &StepContext<'_>) -> Result<(), Fault> {
         let function = if up { Some(&self.up) } else { self.down.as_ref() }.ok_or(Fault::NoDowncast)?;
-        // What the closure leaves half done is discarded together with the body it was given.
-        catch_unwind(AssertUnwindSafe(|| function(body, context)))
-            .map_err(|panic| Fault::Panicked { message: message_of(&*panic) })?
-            .map_err(Fault::Function)
+        let run = |body: &mut Value| {
+            // What the closure leaves half done is discarded together with the body it was given.
+            catch_unwind(AssertUnwindSafe(|| function(body, context)))
+                .map_err(|panic| Fault::Panicked { message: message_of(&*panic) })?
+                .map_err(Fault::Function)
+        };
+        match &self.on {
+            Some(Ok(part)) => part.change(body, up, run),
+            // Those with a flaw are refused.
+            Some(Err(_)) | None => run(body),
+        }
     }
 }
 
@@ -105,6 +160,7 @@ impl fmt::Debug for Function {
         f.debug_struct("Function")
             .field("identity", &self.identity)
             .field("down", &self.has_down())
+            .field("on", &self.paths())
             .finish_non_exhaustive()
     }
 }

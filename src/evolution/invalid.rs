@@ -30,12 +30,27 @@ pub(crate) enum Flaw {
     NoIdentity,
     #[error("two different functions have the same identity")]
     DuplicateIdentity,
+    #[error("the paths of a function make no sense")]
+    Paths(#[from] PathsFlaw),
     #[error("more steps than schema versions can be counted")]
     TooMany,
     #[error("a store cannot keep the step: {0}")]
     Entry(String),
     #[error("an op cannot be carried out")]
     Op(#[from] OpFlaw),
+}
+
+/// What is wrong with the paths that a function has been declared on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PathsFlaw {
+    #[error("there are none")]
+    Empty,
+    #[error("a path is malformed")]
+    Path(#[from] InvalidPath),
+    #[error("a path is the whole document")]
+    WholeDocument,
+    #[error("a path is within another one, or the same: {:?}", .0.to_string())]
+    Within(Path),
 }
 
 /// What is wrong with an op.
@@ -79,6 +94,10 @@ impl From<InvalidEvolution> for Error {
             Flaw::DuplicateName => "two steps have the same name",
             Flaw::NoIdentity => "the identity of a function is empty",
             Flaw::DuplicateIdentity => "two different functions have the same identity",
+            Flaw::Paths(PathsFlaw::Empty) => "a function is declared on no paths",
+            Flaw::Paths(PathsFlaw::Path(_)) => "a path of a function is malformed",
+            Flaw::Paths(PathsFlaw::WholeDocument) => "a path of a function is the whole document",
+            Flaw::Paths(PathsFlaw::Within(_)) => "a path of a function is within another one, or the same",
             Flaw::TooMany => "more steps than schema versions can be counted",
             Flaw::Entry(_) => "a step is too large, or nests too deeply, to be kept in a store",
             Flaw::Op(OpFlaw::Path(_)) => "a path in a step is malformed",
@@ -109,8 +128,10 @@ impl From<InvalidEvolution> for Error {
             Flaw::Op(OpFlaw::Modifier { name, of }) => {
                 public.with_detail("because", format!("`{name}` is for {of}"))
             }
-            Flaw::Op(OpFlaw::Astray(path)) => public.with_path(path),
-            Flaw::Op(OpFlaw::Path(path)) => public.with_path(path.text()).with_source(path),
+            Flaw::Paths(PathsFlaw::Within(path)) | Flaw::Op(OpFlaw::Astray(path)) => public.with_path(path),
+            Flaw::Paths(PathsFlaw::Path(path)) | Flaw::Op(OpFlaw::Path(path)) => {
+                public.with_path(path.text()).with_source(path)
+            }
             _ => public,
         }
     }

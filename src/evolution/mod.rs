@@ -29,6 +29,7 @@ mod forgetting;
 mod forgotten;
 mod fusing;
 mod json;
+mod part;
 #[cfg(test)]
 mod redefinitions;
 mod shapes;

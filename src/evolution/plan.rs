@@ -329,7 +329,7 @@ impl<'a> Form<'_, 'a> {
 
 impl StepError {
     fn of(step: &Step, fault: Fault) -> Self {
-        Self { step: step.name.clone(), op: None, path: None, fault }
+        Self { step: step.name.clone(), op: None, path: fault.path().cloned(), fault }
     }
 
     #[cold]

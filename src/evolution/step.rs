@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::evolution::function::Function;
 use crate::evolution::op::Op;
+use crate::value::path::Path;
 
 /// How one schema version becomes the next: ops, then a function.
 #[derive(Debug, Clone)]
@@ -42,6 +43,15 @@ impl Code {
             Self::None => None,
             Self::Own(function) => Some(function.identity()),
             Self::Recorded(identity) => Some(identity),
+        }
+    }
+
+    /// The paths outside which it reads and writes nothing; `None` where that is not known. Where there is no function there are none.
+    pub(crate) fn region(&self) -> Option<&[Path]> {
+        match self {
+            Self::None => Some(&[]),
+            Self::Own(function) => function.paths(),
+            Self::Recorded(_) => None,
         }
     }
 }

@@ -220,6 +220,34 @@ mod tests {
     }
 
     #[test]
+    fn on_some_paths_the_types_have_those_members_alone() {
+        #[derive(Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Whole {
+            name: String,
+        }
+        #[derive(Serialize, Deserialize)]
+        struct Parts {
+            first: String,
+            last: String,
+        }
+        let split = |Whole { name }| {
+            let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
+            Parts { first: first.to_owned(), last: last.to_owned() }
+        };
+        let function = Function::typed("f", split)
+            .on(["name", "first", "last"])
+            .typed_down(|Parts { first, last }| Whole { name: format!("{first} {last}") });
+        let id = DocumentId::from(1);
+        let before = json!({"name": "Ada Byron", "age": 36});
+        let mut body = before.clone();
+        function.run(true, &mut body, &StepContext::new("k", &id)).unwrap();
+        assert_eq!(body, json!({"first": "Ada", "last": "Byron", "age": 36}));
+        function.run(false, &mut body, &StepContext::new("k", &id)).unwrap();
+        assert_eq!(body, before);
+    }
+
+    #[test]
     fn comes_back() {
         let function =
             Function::typed("f", |old: Inner| (old.a, 1)).typed_down(|(a, _): (u8, u8)| Inner { a });

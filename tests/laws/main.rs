@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod declared;
+#[cfg(test)]
 mod documented;
 #[cfg(test)]
 mod harness;
