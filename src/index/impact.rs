@@ -81,11 +81,14 @@ pub(crate) fn is_carried(one: &Path, other: &Path, missing: bool, lists: bool) -
 /// Where what is at `path` on one side of the step is on the other: after it, or before; `None` if it may be changed. And whether it has been renamed on the way, be it back to
 /// the same name: then it is there if it [is carried](is_carried).
 pub(crate) fn crossed(step: &Step, up: bool, path: &Path) -> Option<(Path, bool)> {
-    if step.code.identity().is_some() {
+    let region = step.code.region()?;
+    let is_spared = |path: &Path| !region.iter().any(|region| meets(region, path));
+    let actions = step.ops.iter().map(Op::action).collect::<Option<Vec<_>>>()?;
+    // The function is above the ops.
+    if !up && !is_spared(path) {
         return None;
     }
-    let actions = step.ops.iter().map(Op::action).collect::<Option<Vec<_>>>()?;
-    beyond_all(actions.into_iter(), up, path)
+    beyond_all(actions.into_iter(), up, path).filter(|(after, _)| !up || is_spared(after))
 }
 
 /// As [`beyond`], for actions in their order.
@@ -134,7 +137,7 @@ fn beyond(action: &Action, up: bool, path: &Path) -> Option<(Path, bool)> {
 /// Where what is on `path` belongs after the steps, whatever they make of the values there.
 ///
 /// # Errors
-/// The first step after which there is nothing any more that it could be on. What functions do is not known: it stays where it was.
+/// The first step after which there is nothing any more that it could be on. What functions take away is not known: it stays where it was.
 pub(crate) fn follow(path: &Path, steps: &[Arc<Step>]) -> Result<Path, String> {
     let mut now = path.clone();
     for step in steps {
@@ -200,7 +203,7 @@ mod tests {
     use super::*;
     use crate::evolution::evolution::Evolution;
     use crate::evolution::function::Function;
-    use crate::evolution::step::StepBody;
+    use crate::evolution::step::{Code, StepBody};
 
     fn impact(paths: &[&str], steps: impl IntoIterator<Item = StepBody>) -> Impact {
         let steps = steps.into_iter().enumerate();
@@ -304,6 +307,34 @@ mod tests {
         assert_eq!(impact(&["a.x"], in_two), Impact::Rebuild { step: "s0".into() });
         let within = Op::each("l", there_and_back());
         assert_eq!(impact(&["l.a"], [within.into()]), Impact::Rebuild { step: "s0".into() });
+    }
+
+    #[test]
+    fn what_a_function_is_not_declared_on_is_untouched() {
+        let on = |paths: &[&str]| Function::new("f", |_, _| ()).on(paths);
+        let rebuild = Impact::Rebuild { step: "s0".into() };
+        for (declared, index, after) in [
+            (&["b"][..], "a.b", Impact::Untouched),
+            (&["a.c", "ab"], "a.b", Impact::Untouched),
+            (&["x", "a.b"], "a.b", rebuild.clone()),
+            (&["a"], "a.b", rebuild.clone()),
+            (&["a.b.c"], "a.b", rebuild.clone()),
+            (&["a.0"], "a.b", rebuild.clone()),
+            (&["b"], "a.0.b", Impact::Untouched),
+        ] {
+            assert_eq!(impact(&[index], [on(declared).into()]), after, "{declared:?}");
+        }
+        // The ops come first: what they have moved away it does not see, and what they have moved there it does.
+        let moved = |declared: &str| StepBody::from(([Op::rename("a", "b")], on(&[declared])));
+        assert_eq!(impact(&["a.x"], [moved("a")]), renamed("b.x"));
+        assert_eq!(impact(&["a.x"], [moved("b")]), rebuild);
+        let step = |declared| Evolution::new().step("s", moved(declared)).steps[0].clone();
+        let back = |declared| crossed(&step(declared), false, &Path::new("b.x").unwrap());
+        assert_eq!(back("a"), Some((Path::new("a.x").unwrap(), true)));
+        assert_eq!(back("b"), None);
+        // Another program's paths are not known.
+        let recorded = Step { code: Code::Recorded("f".into()), ..(*step("a")).clone() };
+        assert_eq!(crossed(&recorded, true, &Path::new("c").unwrap()), None);
     }
 
     #[test]

@@ -6,12 +6,13 @@ use crate::encoding::body::limits::Limits;
 use crate::encoding::key::index::{self, Mark};
 use crate::encoding::key::space::Span;
 use crate::error::error::Error;
-use crate::evolution::history::Stop;
+use crate::evolution::history::{Stop, Way};
 use crate::filter::route::Route;
 use crate::index::covered::is_of;
 use crate::index::entries_of::choose;
 use crate::index::flags::Flags;
-use crate::index::generation::Generation;
+use crate::index::generation::{Generation, Shape};
+use crate::index::impact::crossed;
 use crate::index::indexes::{Indexes, Kinds, status};
 use crate::index::outlook::stored;
 use crate::index::rules::Rule;
@@ -22,6 +23,7 @@ use crate::record::kind::Kind;
 use crate::storage::backend::{Direction, KeyRange, PageLimit};
 use crate::storage::bytes::Bytes;
 use crate::stored::state::{Held, State as _, Walk};
+use crate::value::path::Path;
 
 /// One generation that a query may use, as one state of the store sees it.
 #[derive(Debug, Clone)]
@@ -111,8 +113,9 @@ impl Indexes {
                 continue;
             }
             let Some(progress) = progress(held, &generation)? else { continue };
-            let unreadable =
-                out_of_reach || flags.contains(Flags::UNREADABLE) && has_unreadable(held, generation.number)?;
+            let unreadable = out_of_reach
+                || flags.contains(Flags::UNREADABLE) && has_unreadable(held, generation.number)?
+                || has_unknown(kinds, held, &generation, seen)?;
             usable.push(Usable { generation, routes, progress, flags, unreadable });
         }
         Ok(usable)
@@ -148,6 +151,51 @@ fn progress(held: &Held, generation: &Generation) -> Result<Option<Progress>, Er
 fn has_out_of_reach(kinds: &dyn Kinds, held: &Held, collection: u32, seen: &[Seen]) -> Result<bool, Error> {
     let reaches = |kind: &Kind, _: u32, from, to| kind.check_way(from, to).is_ok();
     Ok(!all_stored(kinds, held, collection, seen, true, reaches)?)
+}
+
+/// Whether there are documents of which the generation has what they are in another shape, from where a function leads that this program does not know to leave its paths alone. Who has
+/// taken the generation along knew it: the paths of functions are the program's own. If the function fails on such a document, a scan comes upon it.
+fn has_unknown(
+    kinds: &dyn Kinds,
+    held: &Held,
+    generation: &Generation,
+    seen: &[Seen],
+) -> Result<bool, Error> {
+    for Seen { kind: number, stamp: to } in seen {
+        let Some(covered) = generation.covered(kinds, *number) else { continue };
+        if covered.shapes.len() < 2 {
+            continue;
+        }
+        let kind = kinds.kind(*number)?;
+        let leads_here = |shape: &Shape| leads_alike(generation, shape, &kind, *to);
+        let unknown: Vec<_> = covered.shapes.iter().filter(|shape| !leads_here(shape)).collect();
+        if unknown.is_empty() {
+            continue;
+        }
+        for (number, from) in stored(held, generation.collection)? {
+            let is_unknown = |(_, shape, _): (usize, &Shape, Way)| unknown.contains(&shape);
+            if is_of(kinds, number, kind.number())
+                && choose(covered.shapes, &kind, from).is_some_and(is_unknown)
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the steps from a shape of the generation to a stamp leave its paths, and those of its filter, alone or move them, as far as there are functions among them. What ops do is the
+/// same to every program.
+fn leads_alike(generation: &Generation, shape: &Shape, kind: &Kind, to: Stamp) -> bool {
+    let stops = kind.stops(shape.stamp, to).unwrap_or_default();
+    if stops.iter().all(|stop| stop.step.code.identity().is_none()) {
+        return true;
+    }
+    let filtered = generation.definition.partial.as_ref().map(|partial| partial.paths()).unwrap_or_default();
+    shape.paths().into_iter().chain(filtered).all(|path| {
+        let across = |path: Path, stop: &Stop| crossed(&stop.step, stop.up, &path).map(|(path, _)| path);
+        stops.iter().try_fold(path, across).is_some()
+    })
 }
 
 /// Whether it is so for all documents of a collection that are seen in one of these shapes: of a kind, the number that they are stored under, the stamp they are stored at, and the

@@ -1,6 +1,6 @@
 //! What becomes of indexes when programs of other schema versions come and go.
 
-use pivotdb::{Collection, Evolution, Function, Impact, Index, IndexState, Op, Taken};
+use pivotdb::{Collection, Evolution, Function, Impact, Index, IndexState, Op, Store, Taken, Unreadable};
 use serde_json::{Value, json};
 
 use crate::support::{Medium, check, fill, index, state, states};
@@ -156,6 +156,101 @@ fn by_function(identity: &str) -> Evolution {
         body["n"] = json!(n - 1_000_000);
     });
     Evolution::new().step("by function", function)
+}
+
+/// What was an index on `n` before it, and what is one on `m` or on `s.n`, has nothing to do with it.
+fn on_s_and_x() -> Function {
+    let up = |body: &mut Value, _: &pivotdb::StepContext<'_>| {
+        assert!(body.get("n").is_none() && body["s"].get("n").is_none(), "it was given more than it may see");
+        body["x"] = json!(body["s"]["x"].as_u64().unwrap_or(0) + 1);
+    };
+    let down = |body: &mut Value, _: &pivotdb::StepContext<'_>| {
+        body.as_object_mut().unwrap().remove("x");
+    };
+    Function::new("x is more", up).down(down).on(["s.x", "x"])
+}
+
+/// Impact, and what becomes of the index over a deploy, a rollback, and the deploy again: by the generation that there is in the end.
+fn deployed(index: &Index, function: Function) -> (Impact, u32) {
+    let evolution = Evolution::new().step("by function", function);
+    let medium = Medium::new();
+    let name = index.name();
+    let (store, things) = medium.things(&Evolution::new());
+    let insert = |things: &Collection<Value>, id: u64| {
+        let body = json!({"n": id % 7, "m": id, "s": {"n": id % 7, "x": id, "y": [1]}});
+        things.insert_with_id(id, &body).unwrap();
+    };
+    (0..600).for_each(|id| insert(&things, id));
+    things.create_index(index).unwrap();
+    store.run().unwrap();
+    let impact = store.impact("thing", &evolution).unwrap().remove(0).impact;
+    // By a scan, and by the index.
+    let agree = |store: &Store, things: &Collection<Value>, current: usize| {
+        store.run().unwrap();
+        for path in ["n", "m", "s.n", "s.x", "x"] {
+            for value in [0, 3, 601] {
+                let found = |filter: Value| {
+                    let query = things.find(filter).unreadable(Unreadable::Skip);
+                    query.iter().filter_map(|found| Some(found.ok()?.id().clone())).collect::<Vec<_>>()
+                };
+                // A scan, since no index has anything to do with it.
+                let all = things.find(json!({})).unreadable(Unreadable::Skip);
+                let scanned = all.iter().filter_map(|found| {
+                    let found = found.ok()?;
+                    let at = path.split('.').try_fold(&*found, |value, name| value.get(name));
+                    (at == Some(&json!(value))).then(|| found.id().clone())
+                });
+                assert_eq!(found(json!({path: value})), scanned.collect::<Vec<_>>(), "{path} {value}");
+            }
+        }
+        let readable = things.find(json!({})).unreadable(Unreadable::Skip).to_vec().unwrap();
+        assert_eq!(readable.len(), current);
+        check(store);
+    };
+    store.close().unwrap();
+    let mut last = 0;
+    let mut all = 600;
+    for (round, steps) in [&evolution, &Evolution::new(), &evolution].into_iter().enumerate() {
+        let (store, things) = medium.things(steps);
+        let old = round == 1;
+        // What the newer program has written, 3 and 1000, the older one cannot read.
+        agree(&store, &things, if old { all - 2 } else { all });
+        insert(&things, 1000 + round as u64);
+        all += 1;
+        things.update(3 + round as u64, |body| body["n"] = json!(4)).unwrap();
+        if old {
+            things.overwrite(1000, &json!({"n": 5, "m": 601, "s": {"n": 0}})).unwrap();
+        }
+        let explained = things.find(json!({"n": 1})).explain().unwrap();
+        last = explained.indexes.iter().rfind(|index| index.name == name).unwrap().generation;
+        if round == 0 {
+            let of_first = explained.indexes.iter().find(|index| index.name == name).unwrap();
+            assert_eq!(of_first.impact.as_ref(), Some(&impact));
+        }
+        agree(&store, &things, if old { all - 1 } else { all });
+        store.close().unwrap();
+    }
+    (impact, last)
+}
+
+/// A function that is declared on some paths leaves the others alone.
+#[test]
+fn what_a_function_is_not_declared_on_goes_on_as_it_is() {
+    for index in [Index::on("n"), Index::unique("m"), Index::on("s.n"), Index::on("s.n").and("m").named("i")]
+    {
+        assert_eq!(deployed(&index, on_s_and_x()), (Impact::Untouched, 1), "{index:?}");
+    }
+    let rebuilt = || Impact::Rebuild { step: "by function".into() };
+    for index in [Index::on("s.x"), Index::on("m").and("s").named("i"), Index::on("n").only(json!({"x": 1}))]
+    {
+        assert_eq!(deployed(&index, on_s_and_x()), (rebuilt(), 3), "{index:?}");
+    }
+    // The control: it does the same, and does not say so. The older program gives the second one up, and the newer one builds a third.
+    let undeclared = Function::new("x is more", |body, _| {
+        body["x"] = json!(body["s"]["x"].as_u64().unwrap_or(0) + 1);
+    });
+    let undeclared = undeclared.down(|body, _| drop(body.as_object_mut().unwrap().remove("x")));
+    assert_eq!(deployed(&Index::on("n"), undeclared), (rebuilt(), 3));
 }
 
 /// Whoever lacks a function cannot keep an index up that is beyond it, notes that before its first write, and whoever comes back builds it anew.
