@@ -248,7 +248,10 @@ fn report(backend: Tested, sequences: u32, shrink: u32, required: (u64, u64)) {
     assert!(mid_build >= required.0 && after_rollback >= required.1, "too few queries were put to the test");
     let others = [scans, walks, changed, renamed, met, faults, other_faults];
     // Unoptimised, there are too few sequences for what is rare.
-    assert!(cfg!(debug_assertions) || others.iter().all(|count| *count > 0), "something was never done: {others:?}");
+    assert!(
+        cfg!(debug_assertions) || others.iter().all(|count| *count > 0),
+        "something was never done: {others:?}"
+    );
 }
 
 #[test]
