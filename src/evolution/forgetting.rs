@@ -28,6 +28,8 @@ pub(crate) type Positions = Vec<(u32, Reach)>;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Reach {
     Whole,
+    /// The members that a function has kept, but not a body that it has kept as a whole.
+    Members,
     /// What ops within it have kept.
     Within(Positions),
 }
@@ -66,6 +68,7 @@ fn clean(notes: &mut Notes<'_>, spared: &Positions) -> bool {
         match (reach, note) {
             (None, _) => false,
             (Some(Reach::Whole), _) => true,
+            (Some(Reach::Members), note) => !matches!(note, Note::Body { .. }),
             (Some(Reach::Within(spared)), Note::Inside(notes)) => clean(notes, spared),
             (Some(Reach::Within(spared)), Note::Each(elements)) => {
                 elements.retain_mut(|(_, _, notes)| clean(notes, spared));
@@ -120,7 +123,8 @@ impl Suspects {
             let kept = step.code.region().map(|region| region.iter().map(|path| path.prefix(1)));
             let spots = kept.map(|paths| paths.map(|path| spot(&Spot::new(), &path)).collect::<Vec<_>>());
             if !spots.map_or(!self.0.is_empty(), |spots| self.meets(&spots)) {
-                spared.push((number(step.ops.len()), Reach::Whole));
+                let reach = if self.0.is_empty() { Reach::Whole } else { Reach::Members };
+                spared.push((number(step.ops.len()), reach));
             }
             self.cross_function(&step.code);
         }

@@ -149,6 +149,15 @@ fn a_function_takes_it_to_its_paths_and_nowhere_else() {
     let (_, kept) =
         carry(&evolution, 1, 3, json!({"p": {"q": " x ", "ssn": "secret"}}), &Complement::empty());
     assert!(!text(&kept).contains("secret"));
+    // A body that has no members it has kept as a whole.
+    let put = |body: &mut Value, _: &StepContext<'_>| body["to"] = json!(1);
+    let evolution = Evolution::new()
+        .step("put", Function::new("put", |_, _| ()).down(put).on(["to"]))
+        .step("forget", [Op::remove("0.ssn").forget()]);
+    let (_, kept) = carry(&evolution, 1, 2, json!([{"ssn": "secret"}]), &Complement::empty());
+    assert!(text(&kept).contains("secret"), "there is something to forget");
+    let (_, kept) = carry(&evolution, 2, 3, json!([{"ssn": "secret"}]), &kept);
+    assert!(!text(&kept).contains("secret"));
     let evolution = Evolution::new()
         .step("trim", Function::new("trim", trim).down(|_, _| ()).on(["p.q"]))
         .step("forget", [Op::remove("ssn").forget()]);
