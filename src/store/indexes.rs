@@ -207,10 +207,12 @@ impl<T> Collection<T> {
     pub fn rebuild_index(&self, name: &str) -> Result<()> {
         self.check_live()?;
         let newest = self.newest(name)?;
-        for own in self.own_indexes().into_iter().filter(|own| *own.name == *name).rev() {
-            if let Some(made) = anew(self.inner.context(), &self.inner.indexes, &own, true)? {
-                return self.inner.begin_build(&made);
-            }
+        // Older ones may be of another definition.
+        let has_it = |own: &Arc<Generation>| *own.name == *name && here(&**self.inner, own).is_some();
+        if let Some(own) = self.own_indexes().into_iter().rfind(has_it)
+            && let Some(made) = anew(self.inner.context(), &self.inner.indexes, &own, true)?
+        {
+            return self.inner.begin_build(&made);
         }
         let error =
             if has_foreign(&**self.inner, &newest) { IndexError::Undeclared } else { IndexError::LeftBehind };
