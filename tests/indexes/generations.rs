@@ -404,16 +404,18 @@ fn a_superseded_unique_index_is_given_up_with_a_document_that_it_cannot_have() {
     check(&store);
 }
 
+/// A store in which indexes are built step by step, however few documents there are.
+fn opened_to_build(medium: &Medium) -> (Store, Collection<Value>) {
+    let store = medium.open_with(|builder| builder.index_at_once(0).build_batch(2));
+    let things = store.collection_with("things", "thing", &Evolution::new()).unwrap();
+    (store, things)
+}
+
 /// When the store was opened while one index was built in the place of another one of its name, the former one stayed, and a unique one went on to refuse duplicates for ever.
 #[test]
 fn what_is_replaced_goes_also_if_the_store_is_opened_meanwhile() {
     let medium = Medium::new();
-    let open = || {
-        let store = medium.open_with(|builder| builder.index_at_once(0).build_batch(2));
-        let things = store.collection_with::<Value>("things", "thing", &Evolution::new()).unwrap();
-        (store, things)
-    };
-    let (store, things) = open();
+    let (store, things) = opened_to_build(&medium);
     for n in 0..9 {
         things.insert_with_id(n, &json!({"n": n})).unwrap();
     }
@@ -421,7 +423,7 @@ fn what_is_replaced_goes_also_if_the_store_is_opened_meanwhile() {
     store.run().unwrap();
     things.create_index(&Index::on("n").named("it")).unwrap();
     store.close().unwrap();
-    let (store, things) = open();
+    let (store, things) = opened_to_build(&medium);
     // As it would be without the opening.
     things.insert_with_id(10, &json!({"n": 1})).unwrap();
     store.run().unwrap();
@@ -434,12 +436,7 @@ fn what_is_replaced_goes_also_if_the_store_is_opened_meanwhile() {
 #[test]
 fn what_is_replaced_goes_once_the_new_one_is_there() {
     let medium = Medium::new();
-    let open = || {
-        let store = medium.open_with(|builder| builder.index_at_once(0).build_batch(2));
-        let things = store.collection_with::<Value>("things", "thing", &Evolution::new()).unwrap();
-        (store, things)
-    };
-    let (store, things) = open();
+    let (store, things) = opened_to_build(&medium);
     for n in 0..9 {
         things.insert_with_id(n, &json!({"n": n})).unwrap();
     }
@@ -447,7 +444,7 @@ fn what_is_replaced_goes_once_the_new_one_is_there() {
     store.run().unwrap();
     things.create_index(&Index::on("n").named("it")).unwrap();
     store.close().unwrap();
-    let (store, things) = open();
+    let (store, things) = opened_to_build(&medium);
     store.run().unwrap();
     let of_name: Vec<_> =
         things.indexes().unwrap().into_iter().map(|index| (index.sparse, index.state)).collect();
@@ -458,12 +455,7 @@ fn what_is_replaced_goes_once_the_new_one_is_there() {
 #[test]
 fn what_is_declared_as_before_again_is_what_was_declared_last() {
     let medium = Medium::new();
-    let open = || {
-        let store = medium.open_with(|builder| builder.index_at_once(0).build_batch(2));
-        let things = store.collection_with::<Value>("things", "thing", &Evolution::new()).unwrap();
-        (store, things)
-    };
-    let (store, things) = open();
+    let (store, things) = opened_to_build(&medium);
     for n in 0..9 {
         things.insert_with_id(n, &json!({"n": n})).unwrap();
     }
@@ -473,7 +465,7 @@ fn what_is_declared_as_before_again_is_what_was_declared_last() {
     assert!(store.step().unwrap().is_some());
     things.create_index(&Index::unique("n").named("it")).unwrap();
     store.close().unwrap();
-    let (store, things) = open();
+    let (store, things) = opened_to_build(&medium);
     assert!(things.insert(&json!({"n": 1})).unwrap_err().is_unique_violation());
     store.run().unwrap();
     assert!(things.insert(&json!({"n": 1})).unwrap_err().is_unique_violation());
